@@ -1,0 +1,22 @@
+//! The rules of Jobstile, and nothing else.
+//!
+//! This crate is pure: it reads no clock, has no randomness of its own and does no IO. Time, jitter and everything
+//! that the store knows are arguments; what should happen is the answer. Files stand in the order of the flow:
+//!
+//! [`job`] → [`policy`] → [`key`] → [`schedule`] → [`trigger`] → [`decide`] → [`run`] → [`claim`] → [`outcome`] →
+//! [`retry`] → [`stats`].
+
+pub mod claim;
+pub mod decide;
+pub mod id;
+pub mod job;
+pub mod key;
+pub mod outcome;
+pub mod policy;
+pub mod retry;
+pub mod run;
+pub mod schedule;
+pub mod stats;
+pub mod time;
+pub mod trigger;
+pub mod words;

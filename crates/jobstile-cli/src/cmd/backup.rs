@@ -1,0 +1,32 @@
+//! `backup`: a copy of the store while it is in use.
+
+use std::path::PathBuf;
+
+use crate::args::{Global, Output};
+use crate::cmd::open::{open_quietly, show};
+use crate::error::Error;
+use crate::exit::Code;
+use crate::text;
+
+/// Arguments of `backup`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  jobstile backup /backup/jobstile-$(date +%F).db      never overwrites; to restore: stop the daemon, put it in place")]
+pub(crate) struct Args {
+    /// The new file
+    file: PathBuf,
+}
+
+pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
+    let opened = open_quietly(global)?;
+    opened.client.backup(&args.file)?;
+    let bytes = std::fs::metadata(&args.file)?.len();
+    match global.output {
+        Output::Table => text::out(&format!("{} copied to {} ({bytes} bytes)\n", opened.shown, show(&args.file)))?,
+        form => {
+            let copy = serde_json::json!({ "file": args.file, "bytes": bytes });
+            text::out(&crate::text::json::document(&copy, form == Output::Jsonl))?;
+        }
+    }
+    Ok(Code::Done)
+}

@@ -1,0 +1,48 @@
+//! `explain`: why did my job not run, and who holds it?
+
+mod job;
+mod key;
+mod page;
+mod run;
+
+use jobstile_core::id::RunId;
+
+use crate::args::{Global, Output};
+use crate::cmd::open::open_quietly;
+use crate::error::Error;
+use crate::exit::Code;
+use crate::text;
+
+pub(crate) use run::unable;
+
+/// Arguments of `explain`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  jobstile explain chain_state_monitor                  why does it not run now?
+  jobstile explain 812                                  what became of this run?
+  jobstile explain --key sync_wallet wallet=SP2X0       who holds this key?")]
+pub(crate) struct Args {
+    /// A job, or the number of a run
+    #[arg(value_name = "JOB|RUN")]
+    what: String,
+    /// Who holds the key of these argument fields?
+    #[arg(long)]
+    key: bool,
+    /// With --key: the fields of the key
+    #[arg(value_name = "FIELD=VALUE", requires = "key")]
+    fields: Vec<String>,
+}
+
+pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
+    let opened = open_quietly(global)?;
+    let page = match args.what.parse::<i64>() {
+        _ if args.key => key::explain(&opened, &args.what, &args.fields)?,
+        Ok(number) if number > 0 => run::explain(&opened, RunId(number))?,
+        _ => job::explain(&opened, &args.what)?,
+    };
+    match global.output {
+        Output::Table => text::out(&page.to_text(text::colour_on_stdout()))?,
+        _ => text::out(&format!("{}\n", page.to_json()))?,
+    }
+    Ok(Code::Done)
+}

@@ -1,0 +1,278 @@
+//! Why a job does not run now: the first reason in the way, then what happened, and what to change.
+
+use std::time::Duration;
+
+use jobstile::client::{DecisionFilter, DecisionInfo, JobInfo, RunFilter, RunInfo, hour_of};
+use jobstile::store::numbers::Numbers;
+use jobstile_core::decide::{Code as Why, Decision};
+use jobstile_core::policy::{Concurrency, Policy, Switches};
+use jobstile_core::run::State;
+use jobstile_core::time::Time;
+
+use super::page::Page;
+use super::run::{unable, waits};
+use crate::cmd::open::Opened;
+use crate::error::Error;
+use crate::text::duration::{short, spoken};
+use crate::text::time::Times;
+
+/// Decisions and runs that are shown.
+const EVENTS: usize = 4;
+/// Hours that the pattern is taken from.
+const PATTERN_HOURS: i64 = 24;
+const HOUR: i64 = 3_600_000_000;
+
+struct Known<'a> {
+    opened: &'a Opened,
+    job: JobInfo,
+    policy: Policy,
+    switches: Switches,
+    times: Times,
+    live: Vec<RunInfo>,
+    last: Option<RunInfo>,
+}
+
+/// Explains a job.
+pub(super) fn explain(opened: &Opened, name: &str) -> Result<Page, Error> {
+    let job = opened.job(name)?;
+    let client = &opened.client;
+    let Some(policy) = job.policy.clone() else {
+        let mut page = Page::new(name, format!("{name} is out of the policy: no configuration in force names it."));
+        page.says("to change", "put it back into the configuration; its history is still here: jobstile runs");
+        return Ok(page);
+    };
+    let states = |states: &[State]| RunFilter {
+        job: Some(name.to_owned()),
+        states: states.to_vec(),
+        limit: 50,
+        ..RunFilter::default()
+    };
+    let live = client.runs(&states(&[State::Running, State::Queued, State::Retrying]))?;
+    let ended = [State::Succeeded, State::Dead, State::Cancelled, State::Refused, State::Expired];
+    let last = client.runs(&states(&ended))?.into_iter().max_by_key(|run| run.row.ended_at);
+    let times = Times::here(client.now());
+    let known = Known { opened, switches: client.switches()?, job, policy, times, live, last };
+    let mut page = Page::new(name, known.sentence()?);
+    known.events(&mut page)?;
+    known.rule(&mut page);
+    known.pattern(&mut page)?;
+    known.advice(&mut page)?;
+    Ok(page)
+}
+
+impl Known<'_> {
+    fn first(&self, state: State) -> Option<&RunInfo> {
+        self.live.iter().filter(|run| run.row.state == state).min_by_key(|run| (run.row.first_due, run.row.id))
+    }
+
+    fn ticks(&self) -> bool {
+        self.policy.schedule.is_some() && self.policy.enabled
+    }
+
+    fn sentence(&self) -> Result<String, Error> {
+        let (name, now) = (&self.job.name, self.times.now());
+        if let Some(pause) = self.job.paused(now) {
+            let why = pause.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+            let until = pause.until.map_or(String::new(), |until| format!(" until {}", self.times.at(until)));
+            return Ok(format!("{name} is paused{until} by {}, since {}{why}.", pause.by, self.times.at(pause.at)));
+        }
+        if self.opened.alive.is_empty() {
+            return Ok(format!("{name} does not run: no daemon works on this store."));
+        }
+        if let Some(reason) = unable(self.opened, name)? {
+            return Ok(format!("{name} waits: {reason}."));
+        }
+        if let Some(run) = self.first(State::Running) {
+            let for_ = spoken(now.since(run.row.claimed_at.unwrap_or(run.row.due)));
+            let more = self.live.iter().filter(|run| run.row.state == State::Running).count();
+            let others = if more > 1 { format!(" and {} more", more - 1) } else { String::new() };
+            let then = if self.full() { self.until_then("until it ends") } else { String::new() };
+            return Ok(format!("{name} is running: run {}{others}, for {for_}.{then}", run.row.id));
+        }
+        if self.first(State::Retrying).is_some() {
+            return Ok(match self.until_then("until then") {
+                then if then.is_empty() => format!("{name} is waiting for its retry."),
+                _ => format!("{name} is waiting for its retry; its ticks are skipped until then."),
+            });
+        }
+        if let Some(run) = self.first(State::Queued) {
+            return Ok(format!("{name} has run {} waiting: {}.", run.row.id, waits(self.opened, run)?));
+        }
+        if self.policy.schedule.is_some() && !self.policy.enabled {
+            return Ok(format!("{name} does not run by itself: it is switched off by {}.", self.origin("enabled")));
+        }
+        if let Some(dead) = self.last.as_ref().filter(|run| run.row.state == State::Dead) {
+            return Ok(format!("{name} is idle; its last run {} is dead: its attempts failed.", dead.row.id));
+        }
+        Ok(match self.job.fires(now, 1).first() {
+            Some(next) => format!("{name} is idle: its next tick is {}, at {}.", self.times.ago(*next), self.times.at(*next)),
+            None => format!("{name} is idle: it has no schedule and runs when it is triggered."),
+        })
+    }
+
+    // Would the next tick be skipped as things are?
+    fn full(&self) -> bool {
+        let rules = self.policy.rules(self.switches);
+        let (taken, places) = match rules.places {
+            jobstile_core::policy::Places::Taking(places) => (self.job.tally.taking(), places),
+            jobstile_core::policy::Places::Waiting(places) => (self.job.tally.waiting(), places),
+        };
+        taken >= places || (rules.dedup.is_some() && self.job.tally.taking() > 0)
+    }
+
+    fn until_then(&self, then: &str) -> String {
+        if self.ticks() && self.full() { format!(" Its ticks are skipped {then}.") } else { String::new() }
+    }
+
+    fn origin(&self, key: &str) -> String {
+        let origins: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&self.job.origins).unwrap_or_default();
+        origins.get(key).and_then(|origin| origin.as_str()).unwrap_or("its configuration").to_owned()
+    }
+
+    fn events(&self, page: &mut Page) -> Result<(), Error> {
+        let client = &self.opened.client;
+        let filter = DecisionFilter {
+            job: Some(self.job.name.to_string()),
+            refused_only: true,
+            limit: EVENTS,
+            ..DecisionFilter::default()
+        };
+        let mut events: Vec<(Time, String, &str)> = vec![];
+        for decision in client.decisions(&filter)? {
+            events.push((decision.last_at, refused(&decision), decision.code.as_str()));
+        }
+        if let Some(last) = &self.last
+            && let Some(at) = last.row.ended_at
+        {
+            let code = last.row.code.map_or("", Why::as_str);
+            events.push((at, format!("run {} {}", last.row.id, last.row.state), code));
+        }
+        for run in self.live.iter().take(EVENTS) {
+            for attempt in client.attempts(run.row.id)? {
+                let n = attempt.n;
+                let message = attempt.message.as_ref().map_or(String::new(), |message| format!(": {message}"));
+                match attempt.ended_at.zip(attempt.outcome) {
+                    Some((end, outcome)) => events.push((
+                        end,
+                        format!("run {}, attempt {n}: {outcome} after {}{message}", run.row.id, spoken(end.since(attempt.claimed_at))),
+                        outcome.as_str(),
+                    )),
+                    None => events.push((
+                        attempt.claimed_at,
+                        format!("run {} started on {}, attempt {n} of {}", run.row.id, self.opened.node_name(&attempt.node), self.policy.attempts),
+                        "",
+                    )),
+                }
+            }
+        }
+        events.sort_by_key(|(at, _, _)| *at);
+        let skip = events.len().saturating_sub(EVENTS + 1);
+        for (at, text, code) in events.into_iter().skip(skip) {
+            page.event(self.times.at(at), text, code);
+        }
+        if let Some(run) = self.first(State::Retrying) {
+            let of = self.policy.attempts;
+            let next = run.row.failures + 1;
+            page.event("now".into(), format!("attempt {next} of {of} starts at {}, {}", self.times.at(run.row.due), self.times.ago(run.row.due)), "");
+        }
+        Ok(())
+    }
+
+    fn rule(&self, page: &mut Page) {
+        let rules = self.policy.rules(self.switches);
+        let text = if !self.switches.deduplication {
+            "deduplication is off: nothing is skipped, only slots bound what runs".to_owned()
+        } else if rules.aggressive {
+            "at most one live run, retries included: monitoring job, aggressive deduplication on".to_owned()
+        } else {
+            match (self.policy.max_concurrent, self.policy.max_waiting) {
+                (Concurrency::Limited(n), 0) => format!("at most {n} at a time, the rest is skipped"),
+                (Concurrency::Limited(n), waiting) => format!("at most {n} at a time, {waiting} may wait"),
+                (Concurrency::Unlimited, waiting) => format!("side by side, {waiting} may wait"),
+            }
+        };
+        page.says("rule", text);
+    }
+
+    fn numbers(&self) -> Result<(Numbers, Time), Error> {
+        let since = hour_of(self.times.now()) - PATTERN_HOURS;
+        let hours = self.opened.client.numbers_by_hour(self.job.id, since)?;
+        let first = hours.first().map_or(since, |(hour, _)| *hour);
+        let mut all = Numbers::default();
+        hours.iter().for_each(|(_, numbers)| all.merge(numbers));
+        Ok((all, Time(first * HOUR)))
+    }
+
+    fn load(&self, numbers: &Numbers) -> Option<f64> {
+        let (mean, schedule) = numbers.run.mean().zip(self.policy.schedule)?;
+        let slots = match (self.policy.rules(self.switches).aggressive, self.policy.max_concurrent) {
+            (true, _) => 1.0,
+            (false, Concurrency::Limited(n)) => f64::from(n),
+            (false, Concurrency::Unlimited) => return None,
+        };
+        Some(mean.as_secs_f64() / schedule.every.as_secs_f64() / slots)
+    }
+
+    fn pattern(&self, page: &mut Page) -> Result<(), Error> {
+        let (numbers, since) = self.numbers()?;
+        let Some((mean, schedule)) = numbers.run.mean().zip(self.policy.schedule) else { return Ok(()) };
+        let ticks = numbers.count(|source, _| source == "schedule");
+        let runs = numbers.count(|_, code| code == "within_limits");
+        let skips = numbers.count(|_, code| code.starts_with("duplicate") || code == "concurrency_limit" || code == "paused");
+        let load = self.load(&numbers).map_or(String::new(), |load| {
+            let over = if load > 1.0 { ", over 1 cannot keep up" } else { "" };
+            format!(": load {load:.2}{over}")
+        });
+        let said = format!(
+            "since {}: {ticks} ticks, {runs} runs, {skips} skips. Takes {}, fires every {}{load}",
+            self.times.at(since),
+            spoken(mean),
+            short(schedule.every)
+        );
+        page.says("pattern", said);
+        Ok(())
+    }
+
+    fn advice(&self, page: &mut Page) -> Result<(), Error> {
+        let (numbers, _) = self.numbers()?;
+        if let Some(run) = self.first(State::Retrying) {
+            if let Some(schedule) = self.policy.schedule
+                && (run.row.due.since(self.times.now()) > schedule.every || self.policy.backoff.delay > schedule.every)
+            {
+                let delay = spoken(self.policy.backoff.delay);
+                page.says("note", format!("its retry delay ({delay}) is longer than its interval ({}): without retries the next tick would already have run it", spoken(schedule.every)));
+                page.says("to change", "attempts = 1");
+            }
+            page.says("now", format!("jobstile retry {}   (starts it at once)", run.row.id));
+            page.says("output", format!("jobstile logs {}", run.row.id));
+            return Ok(());
+        }
+        if let (Some(load), Some(schedule), Some(mean)) = (self.load(&numbers), self.policy.schedule, numbers.run.mean())
+            && load > 1.0
+        {
+            let times = (mean.as_secs_f64() / schedule.every.as_secs_f64()).ceil();
+            let every = Duration::from_secs_f64(schedule.every.as_secs_f64() * times);
+            page.says("to change", format!("every = \"{}\"   the same number of runs, no skips", short(every)));
+        }
+        if self.job.paused(self.times.now()).is_some() {
+            page.says("to change", format!("jobstile resume {}", self.job.name));
+        } else if self.opened.alive.is_empty() {
+            page.says("to change", "jobstile serve");
+        } else if let Some(dead) = self.last.as_ref().filter(|run| run.row.state == State::Dead && self.live.is_empty()) {
+            page.says("output", format!("jobstile logs {}", dead.row.id));
+            page.says("again", format!("jobstile retry {}", dead.row.id));
+        }
+        Ok(())
+    }
+}
+
+fn refused(decision: &DecisionInfo) -> String {
+    let what = if decision.source.as_str() == "schedule" { "tick" } else { "trigger" };
+    let by = decision.by.map_or(String::new(), |by| format!(" by run {by}"));
+    let times = if decision.count > 1 { format!(" ({} of them)", decision.count) } else { String::new() };
+    match decision.decision {
+        Decision::Missed => format!("{} ticks missed: nobody could fire them in time", decision.count),
+        verdict => format!("{what} {verdict}{by}{times}"),
+    }
+}

@@ -1,0 +1,84 @@
+//! Who holds a key.
+
+use jobstile::args::Args as JobArgs;
+use jobstile::client::{JobInfo, RunInfo};
+use jobstile_core::run::State;
+use serde_json::{Map, Value};
+
+use super::page::Page;
+use crate::cmd::open::Opened;
+use crate::error::Error;
+use crate::exit::Code;
+use crate::text::duration::spoken;
+use crate::text::time::Times;
+
+/// Explains who holds the key of these fields.
+pub(super) fn explain(opened: &Opened, name: &str, fields: &[String]) -> Result<Page, Error> {
+    let job = opened.job(name)?;
+    let shown = if fields.is_empty() { "the key".to_owned() } else { fields.join(" ") };
+    let key = key_of(opened, &job, fields)?;
+    let holder = match opened.client.holder(job.id, &key)? {
+        Some(holder) => Some(holder),
+        None => opened.client.live_of_key(job.id, &key, 1)?.pop(),
+    };
+    let Some(holder) = holder else {
+        let mut page = Page::new(name, format!("{shown} of {name} is free: no live run has this key."));
+        page.says("to run it", format!("jobstile trigger {name} --args '{}'", object(fields)?));
+        return Ok(page);
+    };
+    held(opened, &job, &holder, &shown)
+}
+
+fn held(opened: &Opened, job: &JobInfo, holder: &RunInfo, shown: &str) -> Result<Page, Error> {
+    let (row, id) = (&holder.row, holder.row.id);
+    let now = opened.client.now();
+    let times = Times::here(now);
+    let usually = opened.client.numbers(job.id, jobstile::client::hour_of(now) - 24)?.run.mean();
+    let usually = usually.map_or(String::new(), |mean| format!(", usually {}", spoken(mean)));
+    let how = match row.state {
+        State::Running => {
+            let at = row.claimed_at.unwrap_or(row.due);
+            let node = row.node.as_deref().map_or(String::new(), |node| format!(", on {}", opened.node_name(node)));
+            format!("attempt {}{node}, since {} ({}{usually})", row.claims, times.at(at), spoken(now.since(at)))
+        }
+        State::Retrying => format!("it starts again {}", times.ago(row.due)),
+        _ => format!("it is {}", row.state),
+    };
+    let mut page = Page::new(&job.name, format!("{shown} of {} is held by run {id}: {how}.", job.name));
+    if let Some(node) = row.node.as_deref().and_then(|node| opened.client.node(node).ok().flatten()) {
+        page.says(&node.row.name, format!("{}, seen {}", node.liveness, times.ago(node.seen_at)));
+    }
+    let away = opened.client.refusals_by(id)?;
+    if let Some(first) = away.first_at {
+        page.says("behind it", format!("{} triggers skipped since {}", away.count, times.at(first)));
+    }
+    page.says("release", format!("jobstile cancel {id}   (ends its processes first; no key is freed under a live run)"));
+    Ok(page)
+}
+
+fn object(fields: &[String]) -> Result<Value, Error> {
+    let mut object = Map::new();
+    for field in fields {
+        let Some((name, value)) = field.split_once('=') else {
+            return Err(Error::new(Code::Usage, format!("`{field}` is no field of a key")).hint("FIELD=VALUE, as wallet=SP2X0"));
+        };
+        // A number or true is one, as in JSON; everything else is text.
+        let value = serde_json::from_str(value).ok().filter(|v: &Value| v.is_i64() || v.is_boolean());
+        object.insert(name.to_owned(), value.unwrap_or_else(|| field[name.len() + 1..].into()));
+    }
+    Ok(Value::Object(object))
+}
+
+fn key_of(opened: &Opened, job: &JobInfo, fields: &[String]) -> Result<String, Error> {
+    let switches = opened.client.switches()?;
+    let Some(rule) = job.policy.as_ref().and_then(|policy| policy.key_rule(switches)) else {
+        return Err(Error::new(Code::Usage, format!("{} has no dedup rule: every trigger of it is distinct", job.name))
+            .hint(format!("jobstile show {}", job.name)));
+    };
+    let args = JobArgs::of(object(fields)?).map_err(|bad| Error::new(Code::Usage, bad.to_string()))?;
+    let key = args.key(&rule).map_err(|_| {
+        let what = format!("these fields are not the key of {}", job.name);
+        Error::new(Code::Usage, what).hint(format!("jobstile show {}", job.name))
+    })?;
+    Ok(key.as_str().to_owned())
+}

@@ -1,0 +1,157 @@
+//! `ls`: the jobs, when they fire and where they stand.
+
+use std::collections::BTreeMap;
+
+use jobstile::client::{JobInfo, RunFilter};
+use jobstile_core::run::State;
+use serde_json::{Value, json};
+
+use super::open::{Opened, open};
+use crate::args::{Global, Output};
+use crate::error::Error;
+use crate::exit::Code;
+use crate::text;
+use crate::text::duration::short;
+use crate::text::table::{Cell, Paint, Table};
+use crate::text::time::Times;
+use crate::text::{json, words};
+
+/// Next instants in JSON.
+const INSTANTS: usize = 3;
+
+/// Arguments of `ls`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  jobstile ls -o jsonl | jq -r 'select(.paused) | .job'      which jobs are paused?")]
+pub(crate) struct Args {
+    /// Also jobs that are not in the policy any more and have a history
+    #[arg(short, long)]
+    all: bool,
+}
+
+pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
+    let opened = open(global)?;
+    let now = opened.client.now();
+    let jobs: Vec<JobInfo> =
+        opened.client.jobs()?.into_iter().filter(|job| args.all || job.policy.is_some()).collect();
+    let stuck = cannot_run(&opened)?;
+    if global.output != Output::Table {
+        let all = jobs.iter().map(|job| {
+            let mut one = json::job(job, now, INSTANTS);
+            one["cannot_run"] = stuck.get(&*job.name).map_or(Value::Null, |why| why.as_str().into());
+            one
+        });
+        let switches = json!({ "switches": json::switches(opened.client.switches()?) });
+        text::out(&json::list("jobs", all.collect(), switches, global.output == Output::Jsonl))?;
+        return Ok(Code::Done);
+    }
+    if jobs.is_empty() {
+        text::say_line("no jobs: no configuration was ever loaded into this store");
+        text::suggest(&["jobstile serve loads yours; jobstile init writes a first one".to_owned()]);
+        return Ok(Code::Done);
+    }
+    let times = Times::here(now);
+    let next = format!("NEXT ({})", times.zone());
+    let mut table = Table::new(&["JOB", "", ">EVERY", next.as_str(), "NOW", "LAST END", "NOTE"]);
+    for job in &jobs {
+        let (note, paint) = note(job, stuck.get(&*job.name), &times);
+        let last = last_end(&opened, job, &times)?;
+        table.row([
+            (&*job.name).into(),
+            if job.policy.as_ref().is_some_and(|policy| policy.monitoring) { "M" } else { "" }.into(),
+            every(job).into(),
+            job.fires(now, 1).first().map_or(String::new(), |at| times.at(*at)).into(),
+            standing(job).into(),
+            last,
+            Cell::new(note, paint),
+        ]);
+    }
+    text::out(&table.render(text::colour_on_stdout()))?;
+    Ok(Code::Done)
+}
+
+fn every(job: &JobInfo) -> String {
+    match job.policy.as_ref() {
+        None => String::new(),
+        Some(policy) => match policy.schedule {
+            None => "-".into(),
+            Some(_) if !policy.enabled => "off".into(),
+            Some(schedule) => short(schedule.every),
+        },
+    }
+}
+
+/// Its live runs: `1 running, 2 waiting`.
+pub(crate) fn standing(job: &JobInfo) -> String {
+    let tally = job.tally;
+    let parts = [
+        (tally.running, "running"),
+        (tally.queued, "waiting"),
+        (tally.retrying, "retrying"),
+        (tally.scheduled, "scheduled"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", words::number(*n))).collect();
+    if parts.is_empty() { "idle".into() } else { parts.join(", ") }
+}
+
+fn last_end(opened: &Opened, job: &JobInfo, times: &Times) -> Result<Cell, Error> {
+    let terminal = State::ALL.iter().copied().filter(|state| state.is_terminal()).collect();
+    let filter = RunFilter { job: Some(job.name.to_string()), states: terminal, limit: 1, ..RunFilter::default() };
+    Ok(match opened.client.runs(&filter)?.pop() {
+        None => "".into(),
+        Some(run) => {
+            let ago = times.ago(run.row.ended_at.unwrap_or(run.row.due));
+            Cell::new(format!("{} {ago}", run.row.state), words::paint(run.row.state))
+        }
+    })
+}
+
+fn note(job: &JobInfo, stuck: Option<&String>, times: &Times) -> (String, Paint) {
+    let Some(policy) = &job.policy else { return ("not in the policy any more".into(), Paint::Faint) };
+    if let Some(pause) = job.paused(times.now()) {
+        let until = pause.until.map_or(String::new(), |until| format!(" until {}", times.at(until)));
+        let why = pause.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+        return (format!("paused by {}{until}{why}", pause.by), Paint::Attention);
+    }
+    if let Some(why) = stuck {
+        return (format!("no node can run it: {why}"), Paint::Bad);
+    }
+    if !policy.enabled {
+        return (format!("switched off: {}", origin(&job.origins, "enabled")), Paint::Faint);
+    }
+    (String::new(), Paint::Plain)
+}
+
+/// Where a value of a job came from.
+pub(crate) fn origin(origins: &str, key: &str) -> String {
+    match json::kept(Some(origins)).get(key) {
+        Some(Value::String(text)) => text.clone(),
+        _ => "default".into(),
+    }
+}
+
+/// The jobs that none of the live nodes can run, each with what the nodes say; nothing where no node lives.
+pub(crate) fn cannot_run(opened: &Opened) -> Result<BTreeMap<String, String>, Error> {
+    let mut stuck: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut able = std::collections::BTreeSet::new();
+    for node in &opened.alive {
+        for offer in opened.client.offers(&node.row.id)? {
+            match offer.reason {
+                None => drop(able.insert(offer.job)),
+                Some(why) => stuck.entry(offer.job).or_default().push(format!("{}: {why}", node.row.name)),
+            }
+        }
+    }
+    if opened.alive.is_empty() || opened.unsure {
+        return Ok(BTreeMap::new());
+    }
+    let mut all: BTreeMap<String, String> =
+        stuck.into_iter().filter(|(job, _)| !able.contains(job)).map(|(job, why)| (job, why.join("; "))).collect();
+    for job in opened.client.jobs()?.into_iter().filter(|job| job.policy.is_some()) {
+        if !able.contains(&*job.name) {
+            all.entry(job.name.to_string()).or_insert_with(|| "no live node defines it".into());
+        }
+    }
+    Ok(all)
+}

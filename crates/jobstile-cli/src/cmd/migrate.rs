@@ -1,0 +1,43 @@
+//! `migrate`: brings the store's schema up to date; `serve` does so by itself.
+
+use jobstile::store::sqlite::{self, OpenAs, Store};
+
+use crate::args::{Global, Output};
+use crate::cmd::open::{place, show};
+use crate::error::Error;
+use crate::exit::Code;
+use crate::text;
+
+/// Arguments of `migrate`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  jobstile migrate --sql      what it would write, and nothing else
+A copy of the file is kept before an older schema is changed.")]
+pub(crate) struct Args {
+    /// Print the statements of all schemas instead
+    #[arg(long)]
+    sql: bool,
+}
+
+pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
+    if args.sql {
+        for (at, sql) in sqlite::migrations().iter().enumerate() {
+            text::out(&format!("-- schema {}\n{sql}\n", at + 1))?;
+        }
+        return Ok(Code::Done);
+    }
+    let place = place(global)?;
+    let shown = show(&place.store);
+    if !place.store.exists() {
+        return Err(Error::new(Code::NotFound, format!("there is no store at {shown}")).hint("jobstile serve makes one"));
+    }
+    Store::open(&place.store, OpenAs::Owner)?;
+    match global.output {
+        Output::Table => text::out(&format!("{shown} has schema {}, the newest this program knows\n", sqlite::SCHEMA))?,
+        form => {
+            let schema = serde_json::json!({ "store": place.store, "schema": sqlite::SCHEMA });
+            text::out(&crate::text::json::document(&schema, form == Output::Jsonl))?;
+        }
+    }
+    Ok(Code::Done)
+}

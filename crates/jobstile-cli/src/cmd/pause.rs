@@ -1,0 +1,50 @@
+//! `pause`: nothing of a job starts any more; what runs goes on.
+
+use std::time::Duration;
+
+use jobstile::op::{Op, Pause};
+use serde_json::json;
+
+use crate::args::Global;
+use crate::cmd::open::{by, open};
+use crate::cmd::resume::{named, said};
+use crate::error::Error;
+use crate::exit::Code;
+use crate::text::duration;
+use crate::text::json;
+use crate::text::time::Times;
+
+/// Arguments of `pause`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  jobstile pause sync-prices --for 2h --reason 'the vendor is down'
+Ticks are skipped meanwhile (`paused`); other triggers are admitted and wait. A pause outlives restarts.")]
+pub(crate) struct Args {
+    /// Which job
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    job: Option<String>,
+    /// Every job
+    #[arg(long)]
+    all: bool,
+    /// For how long, as 2h; then it goes on by itself
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::given)]
+    length: Option<Duration>,
+    /// Why, for those who ask
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
+    let mut opened = open(global)?;
+    let job = named(&opened, args.job)?;
+    let times = Times::here(opened.client.now());
+    let until = args.length.map(|length| times.now().plus(length));
+    let pause = Pause { until, by: by(), why: args.reason };
+    let answer = opened.client.execute(Op::Pause { job, pause })?.0;
+    let how_long = match until {
+        None => "until resumed".to_owned(),
+        Some(until) => format!("until {} ({})", times.at(until), times.zone()),
+    };
+    let more = json!({ "until": json::maybe_time(until) });
+    said(global, "paused", &answer, &how_long, more, "what runs goes on      end the pause: jobstile resume")
+}

@@ -1,0 +1,127 @@
+//! `runs`: what runs, waits and has run.
+
+use jobstile::client::{RunFilter, RunInfo};
+use jobstile_core::id::RunId;
+use jobstile_core::run::State;
+use serde_json::{Value, json};
+
+use super::open::{Opened, open, run_id};
+use crate::args::{Global, Output};
+use crate::error::Error;
+use crate::exit::Code;
+use crate::text;
+use crate::text::table::{Cell, Paint, Table};
+use crate::text::time::Times;
+use crate::text::{duration, json, words};
+
+/// Arguments of `runs`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  jobstile runs --failed --since 8h     what went wrong since this morning
+  jobstile runs backup -o jsonl         one run a line, for programs
+What runs and waits comes first, then what ended, the latest end first.")]
+pub(crate) struct Args {
+    /// Runs of this job only
+    job: Option<String>,
+    /// Only those that ended dead or expired, or wait for their retry
+    #[arg(long)]
+    failed: bool,
+    /// Live ones, and those that ended within this time, as 8h
+    #[arg(long, value_name = "DURATION", value_parser = duration::given)]
+    since: Option<std::time::Duration>,
+    /// At most so many
+    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    limit: u16,
+    /// The page that follows this run
+    #[arg(long, value_name = "RUN", value_parser = run_id)]
+    after: Option<RunId>,
+}
+
+pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
+    let opened = open(global)?;
+    if let Some(job) = &args.job {
+        opened.job(job)?;
+    }
+    if let Some(after) = args.after {
+        opened.run(after)?;
+    }
+    let now = opened.client.now();
+    let limit = usize::from(args.limit);
+    let filter = RunFilter {
+        job: args.job.clone(),
+        states: if args.failed { vec![State::Retrying, State::Dead, State::Expired] } else { vec![] },
+        since: args.since.map(|since| now.minus(since)),
+        after: args.after,
+        limit: limit + 1,
+    };
+    let mut runs = opened.client.runs(&filter)?;
+    let more = runs.len() > limit;
+    runs.truncate(limit);
+    let next = runs.last().filter(|_| more).map(|last| last.row.id);
+    if global.output != Output::Table {
+        let all = runs.iter().map(json::run).collect();
+        let next = json!({ "after": next.map_or(Value::Null, json::id) });
+        text::out(&json::list("runs", all, next, global.output == Output::Jsonl))?;
+        return Ok(Code::Done);
+    }
+    if runs.is_empty() {
+        text::say_line(&format!("no {}runs{}", if args.failed { "failed " } else { "" }, of(&args)));
+        return Ok(Code::Done);
+    }
+    text::out(&table(&opened, &runs, &Times::here(now))?)?;
+    text::suggest(&hints(&args, &runs, next));
+    Ok(Code::Done)
+}
+
+fn of(args: &Args) -> String {
+    let job = args.job.as_ref().map_or(String::new(), |job| format!(" of {job}"));
+    let since = args.since.map_or(String::new(), |since| format!(" within {}", duration::spoken(since)));
+    format!("{job}{since}")
+}
+
+fn table(opened: &Opened, runs: &[RunInfo], times: &Times) -> Result<String, Error> {
+    let started = format!("STARTED ({})", times.zone());
+    let mut table = Table::new(&[">RUN", "JOB", "STATE", started.as_str(), ">TOOK", ">ATTEMPT", "ARGUMENTS", "WHY"]);
+    for run in runs {
+        let row = &run.row;
+        table.row([
+            row.id.to_string().into(),
+            (&*run.job).into(),
+            Cell::new(row.state.as_str(), words::paint(row.state)),
+            row.claimed_at.map_or(String::new(), |at| times.at(at)).into(),
+            words::took(run, times).into(),
+            if row.claims > 1 { row.claims.to_string() } else { String::new() }.into(),
+            Cell::new(jobstile::text::clean_to(row.args.as_deref().unwrap_or_default(), 40), Paint::Faint),
+            why(opened, run, times)?.into(),
+        ]);
+    }
+    Ok(table.render(text::colour_on_stdout()))
+}
+
+// What failed says what the failure was.
+fn why(opened: &Opened, run: &RunInfo, times: &Times) -> Result<String, Error> {
+    let why = words::why(run, times);
+    if !matches!(run.row.state, State::Dead | State::Retrying) {
+        return Ok(why);
+    }
+    let last = opened.client.attempts(run.row.id)?.pop().and_then(|attempt| attempt.message);
+    Ok(match last {
+        Some(message) if run.row.state == State::Retrying => format!("{why}: {message}"),
+        Some(message) => message,
+        None => why,
+    })
+}
+
+fn hints(args: &Args, runs: &[RunInfo], next: Option<RunId>) -> Vec<String> {
+    let mut lines = vec![];
+    if let Some(next) = next {
+        let job = args.job.as_ref().map_or(String::new(), |job| format!(" {job}"));
+        let failed = if args.failed { " --failed" } else { "" };
+        let since = args.since.map_or(String::new(), |since| format!(" --since '{}'", duration::short(since)));
+        lines.push(format!("more: jobstile runs{job}{failed}{since} --after {next}"));
+    }
+    if let Some(dead) = runs.iter().find(|run| run.row.state == State::Dead) {
+        lines.push(format!("what it printed: jobstile logs {0}      once more: jobstile retry {0}", dead.row.id));
+    }
+    lines
+}

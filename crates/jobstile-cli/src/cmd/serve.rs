@@ -1,0 +1,334 @@
+//! `serve`: the daemon.
+
+mod log;
+mod notify;
+mod root;
+mod signals;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobstile::engine::clock::Clock;
+use jobstile::engine::desk::Workers;
+use jobstile::engine::pointer::{self, Left, Pointer};
+use jobstile::engine::worker::Defined;
+use jobstile::engine::{Engine, Setup, host, node_dir};
+use jobstile::op::{Apply, JobPolicy};
+use jobstile::store::sqlite;
+
+use jobstile_core::schedule::First;
+
+use crate::args::Global;
+use crate::config::diagnostic::render_all;
+use crate::config::file::{Gathered, gather};
+use crate::config::job::JobConfig;
+use crate::config::Loaded;
+use crate::error::Error;
+use crate::exit::Code;
+use crate::text;
+use crate::text::duration::short;
+use crate::text::log::Stamp;
+use log::{Format, Journal};
+
+/// The longest that the check of the file may take.
+const QUICK_CHECK: Duration = Duration::from_secs(2);
+/// Jobs whose schedules are named in the first lines.
+const JOBS_SHOWN: usize = 6;
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  jobstile serve --config /etc/jobstile/jobstile.toml
+First Ctrl-C or TERM: no new runs, running ones may end within shutdown_grace. Second: they are ended. Third: it leaves.
+HUP reads the file again; one that is not good is refused, and the old one stays.")]
+pub(crate) struct Args {
+    /// Work beside a daemon that works on this store already
+    #[arg(long)]
+    join: bool,
+    /// Print what commands print, each line with its job and run
+    #[arg(long)]
+    echo: bool,
+    /// How log lines are written
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    log_format: Format,
+    /// Variables from a file besides those of the environment
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
+    let gathered = gather(global, args.env_file.as_deref())?;
+    let loaded = gathered.read()?;
+    let place = gathered.place(global, &loaded)?;
+    let store = std::path::absolute(&place.store)
+        .map_err(|e| Error::new(Code::Store, format!("{}: {e}", place.store.display())))?;
+    root::refuse(&store)?;
+    if !args.join && let Some(who) = others(&store) {
+        return Err(taken_by(&who));
+    }
+    greet(&gathered, &place.store, &store, &loaded)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(Code::Scheduler, format!("cannot start: {e}")))?;
+    let served = runtime.block_on(serve(&args, global, gathered, loaded, store));
+    // A third signal leaves whatever still runs to the keeper.
+    runtime.shutdown_background();
+    served
+}
+
+/// The first lines, at once: what is served, and where its state is.
+fn greet(gathered: &Gathered, shown: &Path, store: &Path, loaded: &Loaded) -> Result<(), Error> {
+    let is_new = if store.exists() { "" } else { " (new)" };
+    let mut lines = format!(
+        "jobstile {} · {} · state in {}{is_new}\n",
+        env!("CARGO_PKG_VERSION"),
+        gathered.path.display(),
+        shown.display()
+    );
+    if !loaded.warnings.is_empty() {
+        text::say(&format!("{}\n\n", render_all(&loaded.warnings, text::colour_on_stderr())));
+    }
+    lines.push_str(&jobs_line(loaded, !store.exists()));
+    if std::io::stdout().is_terminal() {
+        let config = gathered.path.display();
+        let asked = if *gathered.path == *Path::new("./jobstile.toml") { String::new() } else { format!(" --config {config}") };
+        lines.push_str(&format!("watch it from a second terminal: jobstile monitor -c{asked}          stop: Ctrl-C\n"));
+    }
+    lines.push('\n');
+    text::out(&lines)
+}
+
+fn jobs_line(loaded: &Loaded, is_new: bool) -> String {
+    let count = loaded.jobs.len();
+    let fires: Vec<String> = loaded
+        .jobs
+        .iter()
+        .filter(|(_, job)| job.policy.enabled)
+        .filter_map(|(name, job)| {
+            let schedule = job.policy.schedule?;
+            let first = if is_new && schedule.first == First::Now { ", first run now" } else { "" };
+            Some(format!("{name} every {}{first}", short(schedule.every)))
+        })
+        .collect();
+    let more = match fires.len().saturating_sub(JOBS_SHOWN) {
+        0 => String::new(),
+        more => format!(" · {more} more"),
+    };
+    let shown = fires.iter().take(JOBS_SHOWN).cloned().collect::<Vec<_>>().join(" · ");
+    let noun = if count == 1 { "job" } else { "jobs" };
+    format!("{count} {noun}   {shown}{more}\n")
+}
+
+async fn serve(
+    args: &Args,
+    global: &Global,
+    gathered: Gathered,
+    loaded: Loaded,
+    store: PathBuf,
+) -> Result<Code, Error> {
+    let stamp = match std::io::stdout().is_terminal() {
+        true => Stamp::Clock(jiff::tz::TimeZone::system()),
+        false if std::env::var_os("JOURNAL_STREAM").is_some() => Stamp::Nothing,
+        false => Stamp::Rfc3339,
+    };
+    let clock = Clock::system();
+    let journal = Journal::start(args.log_format, stamp, clock.clone())?;
+    let mut signals = signals::Signals::listen()?;
+    let keeper = PathBuf::from("/proc/self/exe");
+    let started = Engine::start(Setup {
+        store: Some(store.clone()),
+        kind: "daemon",
+        name: host::name(),
+        join: args.join,
+        clock,
+        workers: Workers::new(loaded.workers.map(|n| n as usize)),
+        kill_after: loaded.kill_after,
+        keeper: Some(keeper),
+        owns_children: true,
+        echo: args.echo,
+        environment: environment(&gathered),
+        observer: journal.observer(),
+    })
+    .await;
+    let engine = match started {
+        Ok(engine) => engine,
+        Err(error) => return Err(not_started(error, &store)),
+    };
+    let _pointer = leave_pointer(&engine, &store, &gathered);
+    check_file(&store).await?;
+    let mut loaded = loaded;
+    apply(&engine, &loaded, &gathered).await?;
+    engine.open().await?;
+    notify::ready();
+    let stopped = signals.stop();
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            () = signals.hang_up() => {
+                notify::reloading();
+                loaded = reload(&engine, args, global, loaded, &journal).await;
+                notify::ready();
+            }
+            () = &mut stopped => break,
+            () = notify::watchdog() => {}
+        }
+    }
+    notify::stopping();
+    if engine.busy() > 0 {
+        let grace = short(loaded.shutdown_grace);
+        let noun = if engine.busy() == 1 { "run" } else { "runs" };
+        journal.say(&format!(
+            "stopping: {} {noun} may end within {grace}; again to end now, a third time to leave",
+            engine.busy()
+        ));
+    }
+    let hurry = signals.hurry();
+    let third = signals.third();
+    tokio::select! {
+        done = engine.shut_down(hurry) => done?,
+        () = third => {
+            journal.close();
+            return Ok(Code::Failed);
+        }
+    }
+    journal.close();
+    Ok(Code::Done)
+}
+
+// So that commands without flags find this daemon. It can do without.
+fn leave_pointer(engine: &Engine, store: &Path, gathered: &Gathered) -> Option<Left> {
+    let node = engine.node();
+    let left = pointer::leave(&Pointer {
+        store: store.to_owned(),
+        id: node.id.clone(),
+        node: node.name.clone(),
+        pid: node.pid,
+        user: node.user.clone(),
+        program: node.program.clone(),
+        config: std::path::absolute(&gathered.path).ok(),
+        lock: Path::new(&node.dir).join(format!("{}.lock", node.id)),
+    });
+    left.inspect_err(|error| tracing::debug!(%error, "No pointer left for commands without flags")).ok()
+}
+
+// The process's own, and the variables of an environment file where it has none of that name.
+fn environment(gathered: &Gathered) -> BTreeMap<OsString, OsString> {
+    let files = gathered.environment.of_files().map(|(name, value)| (name.into(), value.into()));
+    files.chain(std::env::vars_os()).collect()
+}
+
+// The file is looked over after the first lines and before anything is claimed.
+async fn check_file(store: &Path) -> Result<(), Error> {
+    let path = store.to_owned();
+    let checked = tokio::task::spawn_blocking(move || sqlite::quick_check(&path, QUICK_CHECK)).await;
+    match checked {
+        Ok(checked) => checked.map(drop).map_err(|error| {
+            Error::from(error)
+                .hint("restore it from a backup: stop everything, put the copy in its place, remove the -wal and -shm files")
+        }),
+        Err(error) => Err(Error::new(Code::Scheduler, format!("the check of the store failed: {error}"))),
+    }
+}
+
+async fn apply(engine: &Engine, loaded: &Loaded, gathered: &Gathered) -> jobstile::Result<()> {
+    let taken = taken(engine).await?;
+    let (policy, definitions) = in_force(loaded, &gathered.folder, &gathered.path, taken);
+    let (_, taken_over) = engine.apply(policy, definitions).await?;
+    for (job, owner) in taken_over {
+        tracing::info!(job, owner, "Job taken over from an owner that is not at work");
+    }
+    Ok(())
+}
+
+// Jobs that other live nodes define may not be taken over from their owner.
+async fn taken(engine: &Engine) -> jobstile::Result<Vec<String>> {
+    engine.jobs_of_live_nodes().await
+}
+
+/// The policy and the definitions of a configuration.
+pub(crate) fn in_force(
+    loaded: &Loaded,
+    folder: &Path,
+    file: &Path,
+    taken: Vec<String>,
+) -> (Apply, HashMap<String, Defined>) {
+    let owner = folder.join(file.file_name().unwrap_or_default());
+    let jobs = loaded.jobs.iter().map(|(name, job)| JobPolicy {
+        name: name.to_string(),
+        policy: job.policy.clone(),
+        origins: Loaded::origins(&job.settings),
+    });
+    let apply = Apply {
+        owner: owner.to_string_lossy().into_owned(),
+        by: host::whoami(),
+        switches: Some(loaded.switches),
+        origins: Loaded::origins(&loaded.settings),
+        jobs: jobs.collect(),
+        replace: true,
+        taken,
+    };
+    let definitions = loaded
+        .jobs
+        .iter()
+        .filter_map(|(name, job)| Some((name.to_string(), defined(loaded, job)?)))
+        .collect();
+    (apply, definitions)
+}
+
+fn defined(loaded: &Loaded, job: &JobConfig) -> Option<Defined> {
+    let definition = job.definition.clone()?;
+    Some(Defined { definition, shutdown_grace: loaded.shutdown_grace, kill_after: loaded.kill_after })
+}
+
+async fn reload(engine: &Engine, args: &Args, global: &Global, old: Loaded, journal: &Journal) -> Loaded {
+    let read = gather(global, args.env_file.as_deref()).and_then(|gathered| {
+        let loaded = gathered.read()?;
+        Ok((gathered, loaded))
+    });
+    match read {
+        Ok((gathered, loaded)) => match apply(engine, &loaded, &gathered).await {
+            Ok(()) => {
+                journal.say(&format!("configuration read again: {} jobs", loaded.jobs.len()));
+                loaded
+            }
+            Err(error) => {
+                journal.say(&format!("configuration not changed: {error}"));
+                old
+            }
+        },
+        Err(error) => {
+            text::error(&error);
+            journal.say("configuration not changed: the file is not good");
+            old
+        }
+    }
+}
+
+fn not_started(error: jobstile::Error, store: &Path) -> Error {
+    if error.kind() != jobstile::Kind::Taken {
+        return Error::from(error);
+    }
+    taken_by(&others(store).unwrap_or_else(|| "another daemon".to_owned()))
+}
+
+fn taken_by(who: &str) -> Error {
+    Error::new(Code::Usage, format!("{who} already works on this store"))
+        .hint("look at it:  jobstile monitor, jobstile runs        run a job now:  jobstile trigger JOB")
+        .hint("a second daemon on purpose:  jobstile serve --join")
+}
+
+// Who the other daemon is, as the store knows it.
+fn others(store: &Path) -> Option<String> {
+    let ids = jobstile::engine::node::daemons(&node_dir(store)).ok()?;
+    let client = jobstile::client::Client::open(store).ok()?;
+    let node = ids.iter().find_map(|id| client.node(id).ok().flatten())?;
+    let up = short(client.now().since(node.started_at));
+    Some(format!("{} (pid {}, user {}, up {up})", node.row.name, node.row.pid, node.row.user))
+}
+
+type Shared = Arc<dyn jobstile::engine::Observer>;

@@ -1,0 +1,262 @@
+//! The daemon's log: facts come from the store's thread, a thread of its own prints them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jobstile::engine::clock::Clock;
+use jobstile::engine::{Observer, Started};
+use jobstile::fact::{Decided, Fact};
+use jobstile_core::id::RunId;
+use jobstile_core::run::State;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::error::Error;
+use crate::exit::Code;
+use crate::text;
+use crate::text::log::{Level, Line, Log, Stamp};
+
+/// Entries that wait to be printed; a reader that stands still makes the rest be counted, not the daemon wait.
+const MAX_WAITING: usize = 10_000;
+/// The longest that held back lines wait for the thread to look.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people, as the predecessor wrote them
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+enum Entry {
+    Facts(Vec<Fact>),
+    Others(Vec<(Decided, String)>),
+    Started(RunId, Option<u32>),
+    Line(Line),
+    Say(String),
+    End,
+}
+
+/// The way into the log.
+pub(super) struct Journal {
+    inlet: Arc<Inlet>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Inlet {
+    entries: SyncSender<Entry>,
+    dropped: Arc<AtomicU64>,
+    clock: Clock,
+}
+
+impl Inlet {
+    fn send(&self, entry: Entry) {
+        if self.entries.try_send(entry).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Journal {
+    /// Starts the thread that prints, and takes the library's events in.
+    pub(super) fn start(format: Format, stamp: Stamp, clock: Clock) -> Result<Self, Error> {
+        let (entries, received) = sync_channel(MAX_WAITING);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let level = level()?;
+        let printer = Printer {
+            format,
+            stamp,
+            level,
+            clock: clock.clone(),
+            log: Log::default(),
+            claimed: HashMap::new(),
+            dropped: Arc::clone(&dropped),
+        };
+        let inlet = Arc::new(Inlet { entries, dropped, clock });
+        let thread = std::thread::Builder::new()
+            .name("jobstile-log".to_owned())
+            .spawn(move || printer.work(&received))
+            .map_err(|e| Error::new(Code::Scheduler, format!("cannot start the log: {e}")))?;
+        // Where a subscriber is there already, it gets the events.
+        let _ = tracing_subscriber::registry().with(Events(Arc::clone(&inlet))).try_init();
+        Ok(Self { inlet, thread: Some(thread) })
+    }
+
+    /// What the engine tells what happens.
+    pub(super) fn observer(&self) -> super::Shared {
+        Arc::clone(&self.inlet) as super::Shared
+    }
+
+    /// A sentence for people, in line with the log.
+    pub(super) fn say(&self, sentence: &str) {
+        self.inlet.send(Entry::Say(sentence.to_owned()));
+    }
+
+    /// Prints what is left.
+    pub(super) fn close(mut self) {
+        // The log may be full; its end has to get in all the same.
+        let _ = self.inlet.entries.send(Entry::End);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn level() -> Result<Level, Error> {
+    let asked = std::env::var("JOBSTILE_LOG").unwrap_or_default();
+    match asked.to_ascii_lowercase().as_str() {
+        "" | "info" => Ok(Level::Info),
+        "error" => Ok(Level::Error),
+        "warn" => Ok(Level::Warn),
+        "debug" | "trace" => Ok(Level::Debug),
+        other => Err(Error::new(Code::Configuration, format!("JOBSTILE_LOG={other} is no level"))
+            .hint("error, warn, info or debug")),
+    }
+}
+
+impl Observer for Inlet {
+    fn facts(&self, facts: &[Fact]) {
+        self.send(Entry::Facts(facts.to_vec()));
+    }
+
+    fn started(&self, started: &Started<'_>) {
+        self.send(Entry::Started(started.run, started.pid));
+    }
+
+    fn others(&self, decisions: &[(Decided, String)]) {
+        self.send(Entry::Others(decisions.to_vec()));
+    }
+}
+
+struct Printer {
+    format: Format,
+    stamp: Stamp,
+    level: Level,
+    clock: Clock,
+    log: Log,
+    /// Runs that were claimed and whose process is not there yet: their line has its number.
+    claimed: HashMap<RunId, Fact>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Printer {
+    fn work(mut self, entries: &Receiver<Entry>) {
+        loop {
+            let wait = self.log.next_due().map_or(LOOK, |due| due.since(self.clock.now()).min(LOOK));
+            let lines = match entries.recv_timeout(wait) {
+                Ok(Entry::End) | Err(RecvTimeoutError::Disconnected) => {
+                    let rest = self.log.rest(self.clock.now());
+                    self.print(rest);
+                    return;
+                }
+                Ok(entry) => self.lines(entry),
+                Err(RecvTimeoutError::Timeout) => vec![],
+            };
+            self.print(lines);
+            let due = self.log.due(self.clock.now());
+            self.print(due);
+            match self.dropped.swap(0, Ordering::Relaxed) {
+                0 => {}
+                n => self.print(vec![Line::new(self.clock.now(), Level::Warn, "Log entries dropped").number("count", n)]),
+            }
+        }
+    }
+
+    fn lines(&mut self, entry: Entry) -> Vec<Line> {
+        match entry {
+            Entry::Facts(facts) => facts.into_iter().flat_map(|fact| self.fact(fact)).collect(),
+            Entry::Started(run, pid) => {
+                let Some(fact) = self.claimed.remove(&run) else { return vec![] };
+                let lines = self.log.take(&fact, None).into_iter();
+                lines.map(|line| pid.map_or_else(|| line.clone(), |pid| line.clone().number("pid", pid.into()))).collect()
+            }
+            Entry::Others(decisions) => decisions
+                .into_iter()
+                .flat_map(|(decided, from)| self.log.take(&Fact::Decided(decided), Some(&from)))
+                .collect(),
+            Entry::Line(line) if line.level() <= Level::Warn => self.log.trouble(line).into_iter().collect(),
+            Entry::Line(line) => vec![line],
+            Entry::Say(sentence) => {
+                // Nobody reads it any more: the daemon goes on.
+                let _ = text::out(&format!("{sentence}\n"));
+                vec![]
+            }
+            Entry::End => vec![],
+        }
+    }
+
+    fn fact(&mut self, fact: Fact) -> Vec<Line> {
+        if let Fact::Came(came) = &fact {
+            if came.state == State::Running {
+                self.claimed.insert(came.run, fact);
+                return vec![];
+            }
+            self.claimed.remove(&came.run);
+        }
+        self.log.take(&fact, None)
+    }
+
+    fn print(&self, lines: Vec<Line>) {
+        let mut all = String::new();
+        for line in lines.iter().filter(|line| line.level() <= self.level) {
+            all.push_str(&match self.format {
+                Format::Text => line.to_text(&self.stamp),
+                Format::Json => line.to_json(),
+            });
+            all.push('\n');
+        }
+        if !all.is_empty() {
+            // Nobody reads it any more: the daemon goes on.
+            let _ = text::out(&all);
+        }
+    }
+}
+
+/// The library's own events, as lines of the same log.
+struct Events(Arc<Inlet>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Events {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let ours = event.metadata().target().starts_with("jobstile");
+        let level = match *event.metadata().level() {
+            tracing::Level::ERROR => Level::Error,
+            tracing::Level::WARN => Level::Warn,
+            tracing::Level::INFO => Level::Info,
+            _ => Level::Debug,
+        };
+        if !ours && level > Level::Warn {
+            return;
+        }
+        let mut read = Read::default();
+        event.record(&mut read);
+        let line = Line::new(self.0.clock.now(), level, read.message);
+        let line = read.fields.into_iter().fold(line, |line, (name, value)| line.text(name, value));
+        self.0.send(Entry::Line(line));
+    }
+}
+
+#[derive(Default)]
+struct Read {
+    message: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Visit for Read {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => self.message = value.to_owned(),
+            name => self.fields.push((name, value.to_owned())),
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}

@@ -1,0 +1,33 @@
+//! `verify`: does the store keep its promises? Queries that must find nothing.
+
+use crate::args::{Global, Output};
+use crate::cmd::open::open_quietly;
+use crate::error::Error;
+use crate::exit::Code;
+use crate::text;
+use crate::text::json;
+
+/// Arguments of `verify`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  jobstile verify      exits with 0 where every promise is kept, with 1 where one is broken")]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_: Args, global: &Global) -> Result<Code, Error> {
+    let opened = open_quietly(global)?;
+    let broken = opened.client.verify()?;
+    let code = if broken.is_empty() { Code::Done } else { Code::Failed };
+    if global.output != Output::Table {
+        let all = broken.iter().map(json::violation).collect();
+        text::out(&json::list("violations", all, serde_json::json!({}), global.output == Output::Jsonl))?;
+        return Ok(code);
+    }
+    if broken.is_empty() {
+        text::out(&format!("{} keeps every promise\n", opened.shown))?;
+    }
+    for violation in broken {
+        let line = format!("broken: {}: {}      ({})", violation.demands, violation.found, violation.check);
+        text::out(&format!("{}\n", jobstile::text::clean(&line)))?;
+    }
+    Ok(code)
+}

@@ -1,0 +1,96 @@
+//! The files themselves: the configuration and the environment file, read whole and bounded.
+
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::args::Global;
+use crate::config::diagnostic::{Failed, Source};
+use crate::config::environment::Environment;
+use crate::config::locate::{self, Place};
+use crate::config::{self, Loaded};
+use crate::error::Error;
+use crate::exit::Code;
+
+/// The largest file, in bytes.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Reads a text file; its name for people is the path as it was given.
+///
+/// # Errors
+/// Exit code 77 where it may not be read, 78 where it is not there or no text.
+pub(crate) fn source(path: &Path) -> Result<Arc<Source>, Error> {
+    let name = path.strip_prefix("./").unwrap_or(path).display().to_string();
+    let cannot = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => Error::new(Code::Configuration, format!("there is no file {name}")),
+        ErrorKind::PermissionDenied => Error::new(Code::NotAllowed, format!("{name} may not be read: {error}")),
+        _ => Error::new(Code::Configuration, format!("{name} cannot be read: {error}")),
+    };
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    let mut bytes = vec![];
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Error::new(Code::Configuration, format!("{name} is larger than 16 MiB")));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(name, text)),
+        Err(error) => {
+            let good = error.utf8_error().valid_up_to();
+            let line = 1 + error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count();
+            Err(Error::new(Code::Configuration, format!("{name} is not UTF-8 in line {line}")))
+        }
+    }
+}
+
+/// What a configuration is made of.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    /// The configuration file, as it was found.
+    pub(crate) path: PathBuf,
+    pub(crate) source: Arc<Source>,
+    pub(crate) environment: Environment,
+    /// The folder of the file, whole: commands run there whatever the daemon's own folder is.
+    pub(crate) folder: PathBuf,
+}
+
+/// Reads the configuration file and the environment, `--env-file` with it.
+///
+/// # Errors
+/// Where one of them cannot be read.
+pub(crate) fn gather(global: &Global, env_file: Option<&Path>) -> Result<Gathered, Error> {
+    let mut environment = Environment::of_process();
+    if let Some(path) = env_file {
+        let mut mistakes = vec![];
+        environment.add_file(&source(path)?, &mut mistakes);
+        Failed::unless_good(mistakes)?;
+    }
+    let path = locate::need_configuration(global, &environment)?;
+    let source = source(&path)?;
+    let whole = std::path::absolute(&path)
+        .map_err(|error| Error::new(Code::Configuration, format!("the folder of {}: {error}", source.name)))?;
+    let folder = whole.parent().unwrap_or(&whole).to_owned();
+    Ok(Gathered { path, source, environment, folder })
+}
+
+impl Gathered {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub(crate) fn read(&self) -> Result<Loaded, Failed> {
+        config::read(&self.source, &self.folder, &self.environment)
+    }
+
+    /// Who owns its jobs in an SQLite store: the file, by its whole path.
+    pub(crate) fn owner(&self) -> String {
+        std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()).display().to_string()
+    }
+
+    /// Where the store of the configuration is.
+    ///
+    /// # Errors
+    /// Where it is written in a way that cannot be used.
+    pub(crate) fn place(&self, global: &Global, loaded: &Loaded) -> Result<Place, Error> {
+        locate::place_of(global, &self.environment, &self.path, loaded)
+    }
+}

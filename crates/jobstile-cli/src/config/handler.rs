@@ -1,0 +1,171 @@
+//! What a job runs: a command, a shell line or an HTTP call.
+
+use std::collections::BTreeMap;
+
+use jobstile::runner::Http;
+
+use crate::config::keys::HTTP;
+use crate::config::reader::{At, Item, Reader, items, one_of};
+
+/// A handler as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Call {
+    Command(Vec<String>),
+    Shell(String),
+    Http(Http),
+}
+
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+const COMMAND: &str = "as [\"./bin/sync\", \"--fast\"]";
+
+impl Call {
+    /// Its key.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Command(_) => "command",
+            Self::Shell(_) => "shell",
+            Self::Http(_) => "http",
+        }
+    }
+}
+
+/// Reads `command`, `shell` or `http`.
+pub(crate) fn call(item: Item<'_>, place: &str, reader: &mut Reader) -> Option<At<Call>> {
+    match item.name() {
+        "command" => command(item, reader),
+        "shell" => {
+            let line = reader.text(item, "a line for /bin/sh -c")?;
+            Some(reader.at(item, Call::Shell(line.value)))
+        }
+        _ => http(item, place, reader),
+    }
+}
+
+fn command(item: Item<'_>, reader: &mut Reader) -> Option<At<Call>> {
+    if let Some(line) = item.as_str() {
+        let words: Vec<String> = line.split_whitespace().map(|word| format!("{word:?}")).collect();
+        let right = format!("[{}]", words.join(", "));
+        let help = "a line for the shell is `shell = \"…\"`";
+        reader.wrong_help(item.value.span(), "`command` takes a list: the program and its arguments", right, help);
+        return None;
+    }
+    let argv = reader.strings(item, COMMAND)?;
+    if argv.value.first().is_none_or(String::is_empty) {
+        reader.wrong(argv.span, "`command` names no program", COMMAND);
+        return None;
+    }
+    Some(reader.at(item, Call::Command(argv.value)))
+}
+
+fn http(item: Item<'_>, place: &str, reader: &mut Reader) -> Option<At<Call>> {
+    if let Some(url) = item.as_str() {
+        reader.mismatch(item, "a table", format!("{{ url = \"{url}\" }}"));
+        return None;
+    }
+    let table = reader.table(item, "as { url = \"http://127.0.0.1:8000/{job}\" }")?;
+    let (mut method, mut address, mut headers) = (Some("POST".to_owned()), None, BTreeMap::new());
+    for item in items(table) {
+        match item.name() {
+            "method" => method = self::method(item, reader),
+            "url" => address = Some(url(item, reader)),
+            "headers" => headers = self::headers(item, reader),
+            _ => drop(HTTP.unknown(item, &format!("in `http` {place}"), reader)),
+        }
+    }
+    let Some(address) = address else {
+        reader.wrong(item.key.span(), "`http` has no `url`", "{ url = \"http://127.0.0.1:8000/{job}\" }");
+        return None;
+    };
+    let address = address?;
+    let call = Http { method: method?, url: address.value, headers };
+    match call.check() {
+        Ok(()) => Some(reader.at(item, Call::Http(call))),
+        Err(why) => {
+            reader.wrong(address.span, why, "as \"http://127.0.0.1:8000/{job}\"");
+            None
+        }
+    }
+}
+
+fn method(item: Item<'_>, reader: &mut Reader) -> Option<String> {
+    let text = reader.text(item, &one_of(&METHODS))?;
+    if METHODS.contains(&text.value.as_str()) {
+        return Some(text.value);
+    }
+    reader.wrong(text.span, format!("`method` cannot be \"{}\"", text.value), one_of(&METHODS));
+    None
+}
+
+fn url(item: Item<'_>, reader: &mut Reader) -> Option<At<String>> {
+    let url = reader.text(item, "as \"http://127.0.0.1:8000/internal/jobs/{job}\"")?;
+    let rest = ["http://", "https://"].iter().find_map(|scheme| url.value.strip_prefix(scheme));
+    let (title, right) = match rest {
+        None => ("`url` is no http:// or https:// address", "as \"http://127.0.0.1:8000/{job}\""),
+        Some(rest) if rest.is_empty() || rest.starts_with(['/', '?', '#', ':']) => {
+            ("`url` has no host", "as \"http://127.0.0.1:8000/{job}\"")
+        }
+        Some(rest) if rest.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+            ("`url` has a space", "%20 in a path")
+        }
+        Some(rest) if rest.replace("{job}", "").contains(['{', '}']) => {
+            ("`{job}` is the one placeholder of `url`", "{job}, or %7B and %7D")
+        }
+        Some(rest) if rest.split(['/', '?', '#']).next().is_some_and(|host| host.contains('{')) => {
+            ("`{job}` cannot stand in the host of `url`", "in the path, as http://127.0.0.1:8000/{job}")
+        }
+        Some(_) => return Some(url),
+    };
+    reader.wrong(url.span, title, right);
+    None
+}
+
+fn headers(item: Item<'_>, reader: &mut Reader) -> BTreeMap<String, String> {
+    let Some(table) = reader.string_table(item, "as { Authorization = \"Bearer …\" }") else {
+        return BTreeMap::new();
+    };
+    let mut headers = BTreeMap::new();
+    for (name, value) in table.value {
+        let is_token =
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+        if !is_token {
+            reader.wrong(value.key, format!("`{name}` is no name of a header"), "letters, digits and -");
+        } else if name.to_ascii_lowercase().starts_with("jobstile-") {
+            reader.wrong(value.key, format!("`{name}` is set by Jobstile"), "another name");
+        } else if value.value.contains(|c: char| c.is_control() && c != '\t') {
+            reader.wrong(value.span, format!("the header `{name}` has a control character"), "one line");
+        } else {
+            headers.insert(name, value.value);
+        }
+    }
+    headers
+}
+
+/// Reads `env`.
+pub(crate) fn env(item: Item<'_>, reader: &mut Reader) -> Option<At<BTreeMap<String, At<String>>>> {
+    let env = reader.string_table(item, "as { MODE = \"fast\" }")?;
+    for (name, value) in &env.value {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            reader.wrong(value.key.clone(), format!("`{name}` is no name of a variable"), "letters, digits and _");
+        } else if name.starts_with("JOBSTILE_") {
+            reader.wrong(value.key.clone(), format!("`{name}` is set by Jobstile"), "another name");
+        }
+    }
+    Some(env)
+}
+
+/// Reads `pass_env`.
+pub(crate) fn pass_env(item: Item<'_>, reader: &mut Reader) -> Option<At<Vec<String>>> {
+    let right = "names, or beginnings with a * behind: [\"HIRO_*\"]";
+    let names = reader.strings(item, right)?;
+    let wrong = names.value.iter().find(|name| {
+        let name = name.strip_suffix('*').unwrap_or(name);
+        name.contains(['*', '='])
+    });
+    match wrong.or_else(|| names.value.iter().find(|name| name.is_empty())) {
+        Some(name) => {
+            reader.wrong(names.span, format!("`pass_env` cannot have \"{name}\""), right);
+            None
+        }
+        None => Some(names),
+    }
+}

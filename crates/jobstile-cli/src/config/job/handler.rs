@@ -1,0 +1,85 @@
+//! What a job runs: its handler, and where a command runs and what it sees.
+
+use std::path::{Path, PathBuf};
+
+use jobstile::runner::command::Place;
+use jobstile::runner::{Command, Definition, Shell};
+use serde_json::{Value, json};
+
+use super::Job;
+use crate::config::handler::Call;
+use crate::config::locate::without_password;
+
+impl Job<'_, '_> {
+    /// Exactly one handler. In a scenario there is none.
+    pub(super) fn definition(&mut self) -> Option<Definition> {
+        self.parts.folder?;
+        let Some(at) = self.value(|w| w.call.as_ref()) else {
+            if self.is_wrong(&["command", "shell", "http"]) {
+                return None;
+            }
+            let title = format!("job `{}` has no handler", self.name());
+            let span = self.parts.spot.span.clone();
+            self.wrong(&span, title, "command = […], shell = \"…\" or http = { url = \"…\" }");
+            return None;
+        };
+        match at.value.clone() {
+            Call::Command(argv) => {
+                self.note("command", argv.clone(), Some(at));
+                Some(Definition::Command(Command { argv, place: self.place() }))
+            }
+            Call::Shell(line) => {
+                self.note("shell", line.clone(), Some(at));
+                Some(Definition::Shell(Shell { line, place: self.place() }))
+            }
+            Call::Http(call) => {
+                let url = call.url.replace("{job}", self.name());
+                self.note("http.method", call.method.clone(), Some(at));
+                self.note("http.url", without_password(&url), Some(at));
+                // Values may be secrets.
+                self.note("http.headers", json!(call.headers.keys().collect::<Vec<_>>()), Some(at));
+                self.not_for_a_call();
+                Some(Definition::Http(call))
+            }
+        }
+    }
+
+    fn place(&mut self) -> Place {
+        let cwd_at = self.value(|w| w.cwd.as_ref());
+        let env_at = self.value(|w| w.env.as_ref());
+        let env_file_at = self.value(|w| w.env_file.as_ref());
+        let pass_env_at = self.value(|w| w.pass_env.as_ref());
+        let folder = self.parts.folder.unwrap_or_else(|| Path::new("."));
+        let place = Place {
+            cwd: cwd_at.map_or_else(|| folder.to_owned(), |at| folder.join(&at.value)),
+            env: env_at
+                .into_iter()
+                .flat_map(|at| &at.value)
+                .map(|(name, at)| (name.clone(), at.value.clone()))
+                .collect(),
+            env_file: env_file_at.map(|at| PathBuf::from(&at.value)),
+            pass_env: pass_env_at.map_or(vec![], |at| at.value.clone()),
+        };
+        self.note("cwd", place.cwd.display().to_string(), cwd_at);
+        // Values may be secrets.
+        self.note("env", json!(place.env.keys().collect::<Vec<_>>()), env_at);
+        self.note("env_file", place.env_file.as_ref().map_or(Value::Null, |file| json!(file)), env_file_at);
+        self.note("pass_env", json!(place.pass_env), pass_env_at);
+        place
+    }
+
+    /// Those of `[defaults]` are for the commands among the jobs.
+    fn not_for_a_call(&mut self) {
+        let spans = [
+            ("cwd", self.own_key(|w| w.cwd.as_ref())),
+            ("env", self.own_key(|w| w.env.as_ref())),
+            ("env_file", self.own_key(|w| w.env_file.as_ref())),
+            ("pass_env", self.own_key(|w| w.pass_env.as_ref())),
+        ];
+        for (key, span) in spans {
+            let Some(span) = span else { continue };
+            let title = format!("`{key}` belongs to a command, and job `{}` is an HTTP call", self.name());
+            self.wrong(&span, title, "take it out");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Which configuration file, and where the store is.
+
+use std::path::{Path, PathBuf};
+
+use crate::args::Global;
+use crate::config::diagnostic::{Diagnostic, Failed, Source};
+use crate::config::environment::Environment;
+use crate::config::file;
+use crate::config::origin::Origin;
+use crate::config::reader::{Reader, items};
+use crate::config::{self, Loaded};
+use crate::error::Error;
+use crate::exit::Code;
+use std::sync::Arc;
+
+const FILE: &str = "jobstile.toml";
+const SYSTEM: &str = "/etc/jobstile";
+const SYSTEM_STATE: &str = "/var/lib/jobstile";
+
+/// Where everything is.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// The configuration file; none is in sight.
+    pub(crate) config: Option<PathBuf>,
+    /// The SQLite file.
+    pub(crate) store: PathBuf,
+    /// Who said so.
+    pub(crate) origin: Origin,
+    /// `owner` in the file.
+    pub(crate) owner: Option<String>,
+}
+
+/// Finds the store for a command that reads no more of the configuration than `store` and `owner`.
+///
+/// # Errors
+/// Where the file is no TOML, or the store is written in a way that cannot be used.
+pub(crate) fn place(global: &Global, environment: &Environment) -> Result<Place, Error> {
+    let config = configuration(global.config.as_deref(), environment);
+    let peek = match &config {
+        Some(path) => peek(&file::source(path)?, environment)?,
+        None => Peek::default(),
+    };
+    let (store, origin) = store(global, environment, config.as_deref(), peek.store)?;
+    Ok(Place { config, store, origin, owner: peek.owner })
+}
+
+/// Finds the store of a configuration that is loaded.
+///
+/// # Errors
+/// Where it is written in a way that cannot be used.
+pub(crate) fn place_of(
+    global: &Global,
+    environment: &Environment,
+    path: &Path,
+    loaded: &Loaded,
+) -> Result<Place, Error> {
+    let origin = loaded.settings.iter().find(|s| s.key == "store").map_or(Origin::Default, |s| s.origin.clone());
+    let written = loaded.store.clone().map(|store| (store, origin));
+    let (store, origin) = store(global, environment, Some(path), written)?;
+    Ok(Place { config: Some(path.to_owned()), store, origin, owner: loaded.owner.clone() })
+}
+
+/// The configuration file: as asked for, else the first that is there of `./jobstile.toml`, the user's and the
+/// system's.
+pub(crate) fn configuration(asked: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+    if let Some(asked) = asked {
+        return Some(asked.to_owned());
+    }
+    let user = user_folder(environment, "XDG_CONFIG_HOME", ".config").map(|folder| folder.join(FILE));
+    let places = [Some(Path::new("./").join(FILE)), user, Some(Path::new(SYSTEM).join(FILE))];
+    places.into_iter().flatten().find(|path| path.exists())
+}
+
+/// As [`configuration`], for a command that cannot do without.
+///
+/// # Errors
+/// Where there is none.
+pub(crate) fn need_configuration(global: &Global, environment: &Environment) -> Result<PathBuf, Error> {
+    configuration(global.config.as_deref(), environment).ok_or_else(|| {
+        let user = user_folder(environment, "XDG_CONFIG_HOME", ".config");
+        let user = user.map_or(String::new(), |folder| format!(", {}", folder.join(FILE).display()));
+        Error::new(Code::Configuration, "there is no configuration file")
+            .hint(format!("looked for ./{FILE}{user} and {SYSTEM}/{FILE}"))
+            .hint("write one with two jobs: jobstile init      name one: --config FILE")
+    })
+}
+
+/// What every command reads of a file.
+#[derive(Debug, Default)]
+struct Peek {
+    store: Option<(String, Origin)>,
+    owner: Option<String>,
+}
+
+fn peek(source: &Arc<Source>, environment: &Environment) -> Result<Peek, Failed> {
+    let table = config::parse(source)?;
+    let mut reader = Reader::new(source);
+    let (mut store, mut peek) = (None, Peek::default());
+    for item in items(&table) {
+        match item.name() {
+            "store" => store = reader.text(item, "as \"sqlite:///var/lib/jobstile/jobstile.db\""),
+            "owner" => peek.owner = reader.text(item, "a name").map(|at| at.value),
+            _ => {}
+        }
+    }
+    let mut found = reader.found;
+    let mut settings = vec![];
+    if let Some(at) = store {
+        let value = config::resolve(&at, source, environment, &mut settings, &mut found);
+        peek.store = value.zip(settings.pop().map(|setting| setting.origin));
+    }
+    Failed::unless_good(found)?;
+    Ok(peek)
+}
+
+/// Flag, variable, file, default.
+fn store(
+    global: &Global,
+    environment: &Environment,
+    config: Option<&Path>,
+    written: Option<(String, Origin)>,
+) -> Result<(PathBuf, Origin), Error> {
+    if let Some(store) = &global.store {
+        let path = sqlite_file(store).map_err(|what| unusable(Code::Usage, "--store", &what))?;
+        return Ok((path, Origin::Flag("--store")));
+    }
+    let mut mistakes: Vec<Diagnostic> = vec![];
+    if let Some(reading) = environment.get("JOBSTILE_STORE", &mut mistakes) {
+        let path =
+            sqlite_file(&reading.value).map_err(|what| unusable(Code::Configuration, "JOBSTILE_STORE", &what))?;
+        return Ok((path, reading.origin));
+    }
+    Failed::unless_good(mistakes)?;
+    match written {
+        Some((store, origin)) => {
+            let path = sqlite_file(&store).map_err(|what| match origin.spot() {
+                Some(spot) => Failed::from(Diagnostic::error(what).at(
+                    &spot.source,
+                    spot.span.clone(),
+                    "a file, or sqlite://FILE",
+                ))
+                .into(),
+                None => unusable(Code::Configuration, &origin.to_string(), &what),
+            })?;
+            // A relative one starts where the file lies, as commands do.
+            let folder = config.and_then(Path::parent).unwrap_or(Path::new(""));
+            Ok((folder.join(path), origin))
+        }
+        None => Ok((default_store(environment, config)?, Origin::Default)),
+    }
+}
+
+fn unusable(code: Code, whence: &str, what: &str) -> Error {
+    Error::new(code, format!("{whence}: {what}")).hint("a file, as /var/lib/jobstile/jobstile.db, or sqlite://FILE")
+}
+
+/// The file of a store as it is written: a path or `sqlite://` and a path.
+fn sqlite_file(store: &str) -> Result<PathBuf, String> {
+    let path = match store.split_once(':') {
+        Some(("sqlite", rest)) => rest.strip_prefix("//").unwrap_or(rest),
+        Some(("postgres" | "postgresql", _)) => return Err("PostgreSQL is not in this version yet".into()),
+        Some((scheme, rest)) if rest.starts_with("//") => return Err(format!("{scheme}:// is no kind of store")),
+        _ => store,
+    };
+    if path == ":memory:" || path == "memory:" {
+        return Err("a store in memory ends with its process: it is for programs that embed Jobstile".into());
+    }
+    if path.is_empty() || path.ends_with('/') {
+        return Err("the store names no file".into());
+    }
+    if path.len() != store.len() && path.contains(['?', '#']) {
+        return Err("a store takes no parameters".into());
+    }
+    Ok(path.into())
+}
+
+/// Beside the configuration file, or where state belongs for the system's and the user's.
+fn default_store(environment: &Environment, config: Option<&Path>) -> Result<PathBuf, Error> {
+    let name = config.and_then(Path::file_stem).map_or("jobstile.db".into(), |stem| {
+        let mut name = stem.to_owned();
+        name.push(".db");
+        name
+    });
+    let users = user_folder(environment, "XDG_CONFIG_HOME", ".config");
+    match config.and_then(Path::parent) {
+        Some(folder) if folder == Path::new(SYSTEM) => Ok(Path::new(SYSTEM_STATE).join(name)),
+        Some(folder) if Some(folder) != users.as_deref() => Ok(folder.join(".jobstile").join(name)),
+        _ => match user_folder(environment, "XDG_STATE_HOME", ".local/state") {
+            Some(folder) => Ok(folder.join(name)),
+            None => Err(Error::new(Code::Configuration, "there is no place for the store: HOME is not set")
+                .hint("name one: --store FILE")),
+        },
+    }
+}
+
+/// Jobstile's folder below one of the user's folders; a relative one is none (XDG Base Directory Specification).
+fn user_folder(environment: &Environment, variable: &str, below_home: &str) -> Option<PathBuf> {
+    let whole = |name| environment.get(name, &mut vec![]).map(|r| PathBuf::from(r.value)).filter(|p| p.is_absolute());
+    let base = whole(variable).or_else(|| whole("HOME").map(|home| home.join(below_home)))?;
+    Some(base.join("jobstile"))
+}
+
+/// A store as it may be shown.
+pub(crate) fn without_password(store: &str) -> String {
+    let Some((scheme, rest)) = store.split_once("://") else { return store.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://…{}", &rest[at..]),
+        None => store.to_owned(),
+    }
+}

@@ -1,0 +1,86 @@
+//! Exit codes: one table, the same for every verb.
+
+/// What the program says with its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// It is done.
+    Done,
+    /// It failed.
+    Failed,
+    /// The command line cannot be understood.
+    Usage,
+    /// No such job, run or daemon.
+    NotFound,
+    /// The store cannot be reached or used.
+    Store,
+    /// The trigger was skipped, and the caller asked to know.
+    Skipped,
+    /// The user may not do that.
+    NotAllowed,
+    /// The configuration cannot be used.
+    Configuration,
+    /// It took too long.
+    TimedOut,
+    /// The scheduler failed, not the command.
+    Scheduler,
+    /// A command's own code, passed through.
+    Command(u8),
+}
+
+/// As `--help` ends.
+pub(crate) const TABLE: &str = "\
+Exit codes:
+  0   done                                  75   skipped, where the caller asked to know
+  1   failed                                77   not allowed
+  2   the command line is wrong             78   the configuration is wrong
+  3   no such job, run or daemon            124  timed out
+  69  the store cannot be reached or used   125  the scheduler failed
+  `trigger --wait` passes the code of the job's command through.";
+
+impl Code {
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotFound => 3,
+            Self::Store => 69,
+            Self::Skipped => 75,
+            Self::NotAllowed => 77,
+            Self::Configuration => 78,
+            Self::TimedOut => 124,
+            Self::Scheduler => 125,
+            Self::Command(code) => code,
+        }
+    }
+}
+
+impl From<Code> for std::process::ExitCode {
+    fn from(code: Code) -> Self {
+        code.number().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_names_every_code() {
+        for code in [
+            Code::Done,
+            Code::Failed,
+            Code::Usage,
+            Code::NotFound,
+            Code::Store,
+            Code::Skipped,
+            Code::NotAllowed,
+            Code::Configuration,
+            Code::TimedOut,
+            Code::Scheduler,
+        ] {
+            assert!(TABLE.contains(&format!("  {} ", code.number())), "{code:?}");
+        }
+        assert_eq!(Code::Command(7).number(), 7);
+    }
+}

@@ -1,0 +1,34 @@
+//! `jobstile`: the daemon and the command line.
+
+mod args;
+mod cmd;
+#[expect(dead_code, reason = "scenarios and the verbs that look at a store use the rest")]
+mod config;
+mod error;
+mod exit;
+mod text;
+
+use std::process::ExitCode;
+
+use error::Error;
+
+fn main() -> ExitCode {
+    // The keeper comes before everything else: it must have one thread and open nothing.
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == "keep") {
+        return u8::try_from(jobstile::runner::keeper::main()).map_or(ExitCode::FAILURE, ExitCode::from);
+    }
+    // Before anything needs one; another one cannot be there yet.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let code = run().unwrap_or_else(|error| {
+        text::error(&error);
+        error.code
+    });
+    code.into()
+}
+
+fn run() -> Result<exit::Code, Error> {
+    match args::parse(std::env::args_os())? {
+        args::Parsed::Verb(cli) => cli.verb.run(&cli.global),
+        args::Parsed::Shown(code) => Ok(code),
+    }
+}

@@ -1,0 +1,238 @@
+//! Facts as log lines: the only place that words them. Five of them are the seed's and stay as they are, to the letter;
+//! its fields come first, ours after.
+
+mod line;
+mod repeat;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jobstile::fact::{Came, Decided, Ended, Fact};
+use jobstile_core::decide::{Code, Decision};
+use jobstile_core::id::RunId;
+use jobstile_core::outcome::Outcome;
+use jobstile_core::run::State;
+use jobstile_core::time::Time;
+use jobstile_core::trigger::Source;
+
+pub(crate) use line::{Level, Line, Stamp};
+use repeat::{Repeats, Same};
+
+/// Runs whose skips are counted at once; beyond them the oldest is forgotten.
+const MAX_COUNTED: usize = 10_000;
+
+/// Turns facts into lines. It remembers what was said about identical skips, and how many skips a live run has caused.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    repeats: Repeats,
+    skipped: BTreeMap<RunId, u64>,
+}
+
+impl Log {
+    /// The lines of a fact, which lie in the order of facts. `from`: the process that caused it, if it is not this one.
+    pub(crate) fn take(&mut self, fact: &Fact, from: Option<&str>) -> Vec<Line> {
+        let lines = match fact {
+            Fact::Decided(decided) => self.decided(decided),
+            Fact::Came(came) => self.came(came).into_iter().collect(),
+            _ => vec![],
+        };
+        match from {
+            Some(process) => lines.into_iter().map(|line| line.text("from", process)).collect(),
+            None => lines,
+        }
+    }
+
+    /// A trouble that may repeat: the line to print now, if any.
+    pub(crate) fn trouble(&mut self, line: Line) -> Option<Line> {
+        let same = Same::Said(line.to_text(&Stamp::Nothing));
+        self.repeats.take(same, line)
+    }
+
+    /// What was held back for long enough: identical skips and troubles, counted.
+    pub(crate) fn due(&mut self, now: Time) -> Vec<Line> {
+        self.repeats.due(now)
+    }
+
+    /// When to ask for what was held back; none: nothing is.
+    pub(crate) fn next_due(&self) -> Option<Time> {
+        self.repeats.next_due()
+    }
+
+    /// All that is held back, before the end.
+    pub(crate) fn rest(&mut self, now: Time) -> Vec<Line> {
+        self.repeats.rest(now)
+    }
+
+    fn decided(&mut self, fact: &Decided) -> Vec<Line> {
+        if fact.replayed {
+            return vec![replayed(fact)];
+        }
+        match fact.decision {
+            Decision::Admitted => admitted(fact),
+            Decision::Skipped => {
+                if let Some(run) = fact.by {
+                    self.count(run);
+                }
+                let same = Same::Skip { job: fact.job.clone(), code: fact.code, holder: fact.by };
+                self.repeats.take(same, skipped(fact)).into_iter().collect()
+            }
+            _ => vec![other(fact)],
+        }
+    }
+
+    fn count(&mut self, run: RunId) {
+        *self.skipped.entry(run).or_default() += 1;
+        if self.skipped.len() > MAX_COUNTED {
+            self.skipped.pop_first();
+        }
+    }
+
+    fn came(&mut self, fact: &Came) -> Option<Line> {
+        let line = came(fact)?;
+        let skipped = fact.state.is_terminal().then(|| self.skipped.remove(&fact.run)).flatten();
+        Some(match skipped {
+            Some(count) => line.number("skipped", count),
+            None => line,
+        })
+    }
+}
+
+/// The seed's lines 4 and 5.
+fn admitted(fact: &Decided) -> Vec<Line> {
+    let job = &fact.job;
+    let allowed = Line::new(fact.at, Level::Debug, "Job execution allowed")
+        .text("job_type", job)
+        .text("action", "scheduled")
+        .text("reason", "within_limits")
+        .end_of_seed();
+    let enqueued = Line::new(fact.at, Level::Info, "Scheduled job enqueued successfully")
+        .text("job_type", job)
+        .number("pending_count", fact.waiting)
+        .end_of_seed();
+    let enqueued = enqueued.text("source", fact.source).maybe_id("run", fact.run);
+    let enqueued = if fact.later { enqueued.text("state", State::Scheduled) } else { enqueued };
+    vec![around(allowed, fact), enqueued.number("running", fact.running)]
+}
+
+fn skipped(fact: &Decided) -> Line {
+    use Code::{ConcurrencyLimit, DuplicateRecent, DuplicateRunning, DuplicateWaiting, QueueFull};
+    let no_place = matches!(fact.code, ConcurrencyLimit | QueueFull);
+    let duplicate = matches!(fact.code, DuplicateWaiting | DuplicateRunning | DuplicateRecent);
+    let of_monitoring = duplicate && fact.aggressive;
+    if no_place || (of_monitoring && fact.source == Source::Schedule) {
+        // Level 1, the job manager's; its reason stays the seed's, ours is the code.
+        let line = Line::new(fact.at, Level::Info, "Skipping job execution - concurrency limit reached")
+            .text("job_type", &fact.job)
+            .text("action", "skipped")
+            .text("reason", "concurrency_limit")
+            .end_of_seed();
+        return around(line, fact);
+    }
+    if of_monitoring {
+        // Level 2, the executor's.
+        let line = Line::new(fact.at, Level::Info, "Deduplicating monitoring job in executor")
+            .text("job_type", &fact.job)
+            .yes("aggressive_deduplication")
+            .end_of_seed();
+        return around(line, fact);
+    }
+    other(fact)
+}
+
+fn other(fact: &Decided) -> Line {
+    let line = Line::new(fact.at, Level::Info, "Trigger decided")
+        .text("job_type", &fact.job)
+        .text("action", fact.decision)
+        .text("reason", fact.code)
+        .end_of_seed();
+    let line = around(line, fact);
+    match fact.count {
+        Some(count) => line.number("count", count),
+        None => line,
+    }
+}
+
+// Not a decision: the first one is given again.
+fn replayed(fact: &Decided) -> Line {
+    let line = Line::new(fact.at, Level::Debug, "Trigger id seen before, first answer given again")
+        .text("job_type", &fact.job)
+        .text("action", fact.decision)
+        .text("reason", fact.code);
+    line.text("source", fact.source).maybe_id("run", fact.run).maybe_id("by", fact.by)
+}
+
+fn around(line: Line, fact: &Decided) -> Line {
+    line.text("code", fact.code)
+        .text("source", fact.source)
+        .maybe_id("run", fact.run)
+        .maybe_id("by", fact.by)
+        .number("running", fact.running)
+        .number("waiting", fact.waiting)
+}
+
+fn came(fact: &Came) -> Option<Line> {
+    if fact.code == Some(Code::ConcurrentExecutionDetected) {
+        return Some(final_check(fact));
+    }
+    let ended = fact.ended.as_ref();
+    let (level, message) = match (fact.state, ended.map(|ended| ended.outcome)) {
+        (State::Running, _) => (Level::Info, "Run started"),
+        (State::Succeeded, _) => (Level::Info, "Run succeeded"),
+        (State::Retrying, _) => (Level::Warn, "Run failed, retrying"),
+        (State::Dead, _) => (Level::Error, "Run dead"),
+        (State::Refused, _) => (Level::Info, "Run refused"),
+        (State::Cancelled, _) => (Level::Info, "Run cancelled"),
+        (State::Expired, _) => (Level::Warn, "Run expired"),
+        (State::Queued, Some(Outcome::Interrupted)) => (Level::Info, "Run interrupted, starts again"),
+        (State::Queued, Some(Outcome::Lost)) => (Level::Warn, "Run lost, starts again"),
+        (State::Queued, Some(_)) => (Level::Warn, "Run could not be started, starts again"),
+        // Its trigger's decision has told it, or it was due.
+        (State::Queued | State::Scheduled, None) => return None,
+        _ => return None,
+    };
+    let line = Line::new(fact.at, level, message).text("job_type", &fact.job).id("run", fact.run);
+    let line = match fact.attempt {
+        Some(attempt) if fact.state == State::Running || ended.is_some() => line.attempt(attempt, fact.attempts),
+        _ => line,
+    };
+    let line = match ended {
+        Some(ended) => ending(line, fact, ended),
+        None => line,
+    };
+    let line = match fact.code {
+        Some(code) => line.text("code", code),
+        None => line,
+    };
+    Some(line.maybe_id("by", fact.by))
+}
+
+fn ending(line: Line, fact: &Came, ended: &Ended) -> Line {
+    let line = line.seconds("took", ended.took);
+    let line = if fact.state == State::Succeeded { line } else { line.text("outcome", ended.outcome) };
+    let line = match &ended.message {
+        Some(message) => line.text("error", message),
+        None => line,
+    };
+    match fact.due.filter(|_| fact.state == State::Retrying) {
+        Some(due) => line.seconds("retry_in", due.since(fact.at)),
+        None => line,
+    }
+}
+
+fn final_check(fact: &Came) -> Line {
+    Line::new(fact.at, Level::Info, "Final execution check - skipping duplicate monitoring job")
+        .text("reason", "concurrent_execution_detected")
+        .end_of_seed()
+        .text("job_type", &fact.job)
+        .id("run", fact.run)
+        .maybe_id("by", fact.by)
+}
+
+/// Seconds for people: tenths, or milliseconds where there are less than a tenth.
+fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if duration.is_zero() || seconds >= 0.1 { format!("{seconds:.1}s") } else { format!("{seconds:.3}s") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! The commands that work on a store, as somebody types them: what they print, where, and how they exit. No daemon is
+//! needed: the store is filled by the operations that a daemon would use.
+
+#[path = "commands/world.rs"]
+mod world;
+
+#[path = "commands/errors.rs"]
+mod errors;
+#[path = "commands/hostile.rs"]
+mod hostile;
+#[path = "commands/look.rs"]
+mod look;
+#[path = "commands/touch.rs"]
+mod touch;
+#[path = "commands/triggers.rs"]
+mod triggers;

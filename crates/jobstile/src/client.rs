@@ -1,0 +1,104 @@
+//! A way into a store for programs that ask and go: every command of the command line is one of these.
+
+use std::path::{Path, PathBuf};
+
+use jobstile_core::time::Time;
+
+use crate::engine::clock::Clock;
+use crate::error::{Error, Kind, Result};
+use crate::fact::Fact;
+use crate::op::{Answer, Decided, Op, Trigger};
+use crate::store::sqlite::{OpenAs, Reader, Store};
+
+mod node;
+mod read;
+
+pub use crate::store::read::*;
+pub use read::hour_of;
+
+/// A store, opened for asking and for single operations. It works with or without a daemon on the store.
+#[derive(Debug)]
+pub struct Client {
+    path: PathBuf,
+    clock: Clock,
+    reader: Reader,
+    writer: Option<Store>,
+}
+
+impl Client {
+    /// Opens a store that is there; nothing is created or changed.
+    ///
+    /// # Errors
+    /// Where there is none, or it may not be read, or has another schema.
+    pub fn open(path: &Path) -> Result<Self> {
+        let reader = Reader::open(path)?;
+        Ok(Self { path: path.to_owned(), clock: Clock::system(), reader, writer: None })
+    }
+
+    /// The same with another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The store's file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The time by the client's clock.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// Executes one operation, and says what happened.
+    ///
+    /// # Errors
+    /// Where the store cannot be written, or the operation cannot be done.
+    pub fn execute(&mut self, op: Op) -> Result<(Answer, Vec<Fact>)> {
+        let now = self.clock.now();
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => none.insert(Store::open(&self.path, OpenAs::Guest)?),
+        };
+        let mut done = writer.execute(now, std::slice::from_ref(&op));
+        let answer = done.answers.pop().ok_or_else(|| Error::invariant("every operation has an answer"))?;
+        answer.map(|answer| (answer, done.facts))
+    }
+
+    /// Decides one trigger.
+    ///
+    /// # Errors
+    /// As [`Client::execute`], and where the trigger's id is no id.
+    pub fn trigger(&mut self, trigger: Trigger) -> Result<Decided> {
+        check_trigger_id(trigger.id.as_deref())?;
+        match self.execute(Op::Trigger(trigger))?.0 {
+            Answer::Decided(decided) => Ok(decided),
+            _ => Err(Error::invariant("a trigger is answered by a decision")),
+        }
+    }
+
+    /// Copies the store into a file while it is in use.
+    ///
+    /// # Errors
+    /// Where the file is there already or cannot be written.
+    pub fn backup(&self, to: &Path) -> Result<()> {
+        self.reader.backup(to)
+    }
+}
+
+/// The longest trigger id, in bytes.
+pub const MAX_TRIGGER_ID: usize = 200;
+
+/// A caller's trigger id: 1 to [`MAX_TRIGGER_ID`] bytes, no control characters; those of ticks begin with `@`.
+pub(crate) fn check_trigger_id(id: Option<&str>) -> Result<()> {
+    let Some(id) = id else { return Ok(()) };
+    if id.is_empty() || id.len() > MAX_TRIGGER_ID || id.starts_with('@') || id.chars().any(char::is_control) {
+        let what = "a trigger id is 1 to 200 bytes, without control characters, and does not begin with `@`";
+        return Err(Error::new(Kind::Invalid, what));
+    }
+    Ok(())
+}

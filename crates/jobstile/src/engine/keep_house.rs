@@ -1,0 +1,255 @@
+//! What a node does once a second and when it is told: it shows that it lives, passes on requests to end, buries dead
+//! nodes, looks whether it can run what it could not, and prunes.
+
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobstile_core::id::{Fence, RunId};
+use tokio::sync::watch;
+
+use super::clock::{self, Clock};
+use super::desk::Desk;
+use super::worker::{Worker, stored};
+use super::{Observer, node};
+use crate::op::{Answer, Op};
+use crate::runner::{Stop, output, sweep};
+use crate::store::queue::Queue;
+use crate::store::{NodeRow, PruneBefore};
+
+const POLL: Duration = Duration::from_secs(1);
+/// How often a command that was missing is looked for.
+const LOOK_FOR_COMMANDS: u64 = 20;
+/// How often history is pruned.
+const PRUNE: u64 = 600;
+/// Rows that one prune deletes at the most of each kind; there may be another one at once.
+const PRUNE_AT_ONCE: u32 = 1_000;
+/// Prunes in a row.
+const MAX_PRUNES: u32 = 1_000;
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long successes are kept.
+pub(crate) const KEEP_SUCCESSES: Duration = Duration::from_secs(7 * 86_400);
+/// How many successes of a job are kept.
+pub(crate) const KEEP_NEWEST: u32 = 1_000;
+/// How long everything else is kept.
+pub(crate) const KEEP_OTHERS: Duration = Duration::from_secs(30 * 86_400);
+
+pub(super) struct House {
+    pub(super) queue: Queue,
+    pub(super) desk: Arc<Desk>,
+    pub(super) worker: Arc<Worker>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) clock: Clock,
+    pub(super) node: NodeRow,
+    pub(super) store: Option<PathBuf>,
+    pub(super) kill_after: Duration,
+}
+
+impl House {
+    /// Keeps house until the node closes.
+    pub(super) async fn keep(self, mut closing: watch::Receiver<bool>) {
+        let mut wake = self.store.as_deref().and_then(Wake::watch);
+        let mut round: u64 = 0;
+        // Outlives what happens meanwhile: a store that is busy more than once a second must not hold the poll up.
+        let mut poll_again = pin!(clock::sleep(POLL));
+        loop {
+            let poll = tokio::select! {
+                () = &mut poll_again => {
+                    poll_again.set(clock::sleep(POLL));
+                    true
+                }
+                () = self.desk.asked_to_end.notified() => false,
+                () = self.desk.cut_short.notified() => {
+                    self.quietly(Op::Sweep).await;
+                    continue;
+                }
+                () = woken(&mut wake) => {
+                    self.queue.look();
+                    continue;
+                }
+                _ = closing.changed() => false,
+            };
+            self.pass_on_requests().await;
+            self.pass_on_news().await;
+            if poll {
+                round += 1;
+                let closed = *closing.borrow();
+                self.once_a_second(round, closed).await;
+            }
+        }
+    }
+
+    async fn once_a_second(&self, round: u64, closing: bool) {
+        self.show_life();
+        self.queue.look();
+        if closing {
+            return;
+        }
+        if let Some(Answer::Done(swept)) = self.quietly(Op::Sweep).await
+            && swept > 0
+        {
+            tracing::warn!(swept, "Runs waited for a free slot and were made ready");
+        }
+        self.bury_the_dead().await;
+        if round.is_multiple_of(LOOK_FOR_COMMANDS) && self.worker.look() {
+            self.quietly(Op::Offer { node: self.node.id.clone(), jobs: self.worker.offers() }).await;
+        }
+        if round % PRUNE == 1 {
+            self.prune().await;
+        }
+    }
+
+    // The store may be away for a while; every one of these is asked again.
+    async fn quietly(&self, op: Op) -> Option<Answer> {
+        match self.queue.execute(op).await {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                tracing::error!(%error, "The store did not answer, tried again");
+                None
+            }
+        }
+    }
+
+    // The time of the last sign of life is the lock file's: nothing is written to the store for it.
+    fn show_life(&self) {
+        let lock = Path::new(&self.node.dir).join(format!("{}.lock", self.node.id));
+        let now = rustix::fs::Timestamps {
+            last_access: rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
+            last_modification: rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
+        };
+        // A node without lock file shows nothing; whether it lives does not depend on it.
+        let _ = rustix::fs::utimensat(rustix::fs::CWD, &lock, &now, rustix::fs::AtFlags::empty());
+    }
+
+    async fn pass_on_requests(&self) {
+        if self.desk.busy() == 0 {
+            return;
+        }
+        let node: Arc<str> = self.node.id.as_str().into();
+        if let Some(Answer::Runs(runs)) = self.quietly(Op::Asked { node }).await {
+            self.worker.stop(&runs, Stop::Cancel);
+        }
+    }
+
+    async fn pass_on_news(&self) {
+        if let Some((from, to)) = self.desk.take_others()
+            && let Some(Answer::News(news)) = self.quietly(Op::News { from, to }).await
+        {
+            self.observer.others(&news);
+        }
+    }
+
+    /// Nodes whose lock is free are dead: their processes are ended, then their attempts are lost.
+    ///
+    /// All nodes of a store have their lock files in one folder beside it, wherever that is now and whatever their
+    /// machine was called: a container has another name after each start.
+    pub(super) async fn bury_the_dead(&self) {
+        let Some(Answer::Nodes(nodes)) = self.quietly(Op::Nodes).await else { return };
+        for dead in nodes.into_iter().filter(|node| node.id != self.node.id) {
+            self.bury(dead).await;
+        }
+    }
+
+    async fn bury(&self, dead: NodeRow) {
+        let (dir, id, grace) = (PathBuf::from(&self.node.dir), dead.id.clone(), self.kill_after);
+        let ended = tokio::task::spawn_blocking(move || {
+            let taken = node::take_over(&dir, &id).ok()?;
+            Some((sweep::end_all(&id, grace), taken))
+        });
+        let Ok(Some((ended, taken))) = ended.await else { return };
+        if let Err(error) = ended {
+            // Their slots stay taken: two must never run where one may.
+            tracing::error!(node = %dead.name, %error, "A dead node's processes do not end");
+            return;
+        }
+        let held = self.held(&dead).await;
+        let dir = PathBuf::from(&self.node.dir);
+        let printed = held.iter().filter_map(|(run, fence)| {
+            let output = output::read(&dir, *run, Fence(*fence)).ok()?;
+            stored(output).map(|printed| (run.0, printed))
+        });
+        let printed = printed.collect();
+        let reason = format!("its daemon {} (pid {}) is gone", dead.name, dead.pid);
+        if self.quietly(Op::Reap { node: dead.id.clone(), reason, printed }).await.is_none() {
+            return;
+        }
+        // Only now does the store have what was printed.
+        for (run, fence) in held {
+            let _ = output::remove(&dir, run, Fence(fence));
+        }
+        if let Err(error) = taken.bury() {
+            tracing::warn!(node = %dead.name, %error, "A dead node's lock file stays");
+        }
+    }
+
+    async fn held(&self, dead: &NodeRow) -> Vec<(RunId, i64)> {
+        let node: Arc<str> = dead.id.as_str().into();
+        match self.quietly(Op::Held { node }).await {
+            Some(Answer::Held(held)) => held,
+            _ => Vec::new(),
+        }
+    }
+
+    async fn prune(&self) {
+        let now = self.clock.now();
+        let before = PruneBefore {
+            successes: now.minus(KEEP_SUCCESSES),
+            others: now.minus(KEEP_OTHERS),
+            trigger_ids: now.minus(DAY),
+            keep: KEEP_NEWEST,
+            max: PRUNE_AT_ONCE,
+        };
+        for _ in 0..MAX_PRUNES {
+            match self.quietly(Op::Prune(before)).await {
+                Some(Answer::Done(n)) if n > 0 => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+async fn woken(wake: &mut Option<Wake>) {
+    match wake {
+        Some(wake) => wake.woken().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Watches the file that changes after each commit.
+#[cfg(target_os = "linux")]
+struct Wake(tokio::net::unix::pipe::Receiver);
+
+#[cfg(target_os = "linux")]
+impl Wake {
+    fn watch(store: &Path) -> Option<Self> {
+        use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
+        let inotify = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
+        add_watch(&inotify, crate::store::sqlite::wake_file(store), WatchFlags::MODIFY).ok()?;
+        // Events are read like bytes of a pipe.
+        tokio::net::unix::pipe::Receiver::from_file_unchecked(inotify.into()).ok().map(Self)
+    }
+
+    async fn woken(&mut self) {
+        let mut events = [0; 4096];
+        if self.0.readable().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        // However many there are: one look sees it all.
+        while self.0.try_read(&mut events).is_ok_and(|bytes| bytes > 0) {}
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+struct Wake;
+
+#[cfg(not(target_os = "linux"))]
+impl Wake {
+    fn watch(_: &Path) -> Option<Self> {
+        None
+    }
+
+    async fn woken(&mut self) {
+        std::future::pending().await
+    }
+}

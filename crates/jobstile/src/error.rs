@@ -1,0 +1,91 @@
+//! What can go wrong, in one type.
+
+use std::error::Error as StdError;
+
+/// What kind of thing went wrong; programs turn it into an exit code or a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The store cannot be reached or used.
+    Store,
+    /// The store was written by a newer Jobstile.
+    Newer,
+    /// The system does not allow it.
+    NotAllowed,
+    /// There is no such job, run or file.
+    NotFound,
+    /// What was asked for makes no sense.
+    Invalid,
+    /// Another owner or daemon has it.
+    Taken,
+    /// A promise was about to be broken; nothing was written.
+    Invariant,
+    /// The other side went away.
+    Closed,
+}
+
+/// What went wrong: a kind, a sentence that names the thing, and the cause.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// A result with Jobstile's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error with a sentence.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// The same with its cause.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(cause.into());
+        self
+    }
+
+    /// A broken promise: a bug that was stopped.
+    pub fn invariant(what: impl Into<String>) -> Self {
+        Self::new(Kind::Invariant, what)
+    }
+
+    /// What kind of thing went wrong.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The same error for another asker; causes are kept as text.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { kind: self.kind, message: self.to_string(), source: None }
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        let mut cause = self.source.as_deref().map(|e| e as &dyn StdError);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        None
+    }
+}
+
+impl From<jobstile_core::run::Impossible> for Error {
+    fn from(step: jobstile_core::run::Impossible) -> Self {
+        Self::invariant(step.to_string())
+    }
+}

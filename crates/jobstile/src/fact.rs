@@ -1,0 +1,93 @@
+//! What happened, as one stream: operations write facts, and log lines, statistics, scenario output and oracles read
+//! them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobstile_core::decide::{Code, Decision};
+use jobstile_core::id::RunId;
+use jobstile_core::outcome::Outcome;
+use jobstile_core::run::State;
+use jobstile_core::time::Time;
+use jobstile_core::trigger::Source;
+
+/// One thing that happened, in the order in which it did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Fact {
+    /// A trigger was decided.
+    Decided(Decided),
+    /// A run came into a state.
+    Came(Came),
+}
+
+/// What became of one trigger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// When.
+    pub at: Time,
+    /// The job, or what was given as its name.
+    pub job: Arc<str>,
+    /// Where the trigger came from.
+    pub source: Source,
+    /// What.
+    pub decision: Decision,
+    /// Why.
+    pub code: Code,
+    /// The run that has the trigger's arguments.
+    pub run: Option<RunId>,
+    /// The run in its way.
+    pub by: Option<RunId>,
+    /// How many instants, of `missed`.
+    pub count: Option<u64>,
+    /// The first answer to a trigger id, again.
+    pub replayed: bool,
+    /// A duplicate of a monitoring job while aggressive deduplication is on.
+    pub aggressive: bool,
+    /// The run is for later: it is `scheduled`.
+    pub later: bool,
+    /// Waiting runs of the job afterwards.
+    pub waiting: u64,
+    /// Running runs of the job afterwards.
+    pub running: u64,
+}
+
+/// The state that a run came into.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Came {
+    /// When.
+    pub at: Time,
+    /// The job.
+    pub job: Arc<str>,
+    /// The run.
+    pub run: RunId,
+    /// The state.
+    pub state: State,
+    /// Which attempt, where one starts or ended: claims so far.
+    pub attempt: Option<u32>,
+    /// Executions in all, as the policy has it.
+    pub attempts: u32,
+    /// The arguments, where the run starts and has any.
+    pub args: Option<Arc<str>>,
+    /// Why, for ended runs.
+    pub code: Option<Code>,
+    /// The run in its way.
+    pub by: Option<RunId>,
+    /// How the attempt ended, where one did.
+    pub ended: Option<Ended>,
+    /// When it is due, where it waits for a time.
+    pub due: Option<Time>,
+    /// From due to its first claim, where it just started for the first time.
+    pub waited: Option<Duration>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// In a word.
+    pub outcome: Outcome,
+    /// From claim to end.
+    pub took: Duration,
+    /// In a sentence, where there is more to say.
+    pub message: Option<String>,
+}

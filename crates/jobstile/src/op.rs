@@ -1,0 +1,417 @@
+//! The operations, written once for all stores: look at what the store holds, decide by the rules of the core, write.
+//!
+//! A batch of them is one transaction; every one sees what those before it wrote. At one instant they are given in this
+//! order: settle, due, ticks, trigger, claim.
+
+mod apply;
+mod cancel;
+mod claim;
+mod due;
+mod node;
+mod settle;
+mod tick;
+mod trigger;
+mod view;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobstile_core::decide::{Code, Decision};
+use jobstile_core::id::RunId;
+use jobstile_core::outcome::Outcome;
+use jobstile_core::policy::{Policy, Priority, Switches};
+use jobstile_core::run::State;
+use jobstile_core::time::Time;
+use jobstile_core::trigger::{Source, When};
+
+use crate::args::{Args, BadArgs};
+use crate::error::Result;
+use crate::fact::Fact;
+use crate::store::{Counters, NodeRow, Printed, PruneBefore, Tables};
+
+pub(crate) use view::Memory;
+use view::View;
+
+/// One operation on a store.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Op {
+    /// Decides one trigger.
+    Trigger(Trigger),
+    /// Moves what has fallen due: scheduled runs and retries, at most so many.
+    Due {
+        /// The most at once.
+        max: usize,
+    },
+    /// Looks at the schedules that are due, of these jobs; none: of all.
+    Ticks {
+        /// The jobs that the asker defines.
+        jobs: Option<Arc<Runnable>>,
+        /// Who asks.
+        by: Arc<str>,
+    },
+    /// Takes runs for free workers.
+    Claim(Claim),
+    /// Ends an attempt.
+    Settle(Settle),
+    /// Ends a run, or asks a running one to end.
+    Cancel {
+        /// Which.
+        run: RunId,
+        /// Who asks.
+        by: String,
+    },
+    /// A retrying run becomes due now; an ended one is triggered again.
+    Retry {
+        /// Which.
+        run: RunId,
+        /// Who asks.
+        by: String,
+        /// Where from.
+        source: Source,
+    },
+    /// Nothing of a job is claimed any more.
+    Pause {
+        /// Which; none: all.
+        job: Option<String>,
+        /// How.
+        pause: Pause,
+    },
+    /// Ends a pause.
+    Resume {
+        /// Which; none: all.
+        job: Option<String>,
+    },
+    /// Puts a policy in force.
+    Apply(Apply),
+    /// Takes a job out of the policy that no live node defines.
+    Forget {
+        /// Which.
+        job: String,
+    },
+    /// A process begins to work on the store.
+    Enter(NodeRow),
+    /// What a node can run, and why not.
+    Offer {
+        /// The node.
+        node: String,
+        /// Job and, where it cannot be run, the reason.
+        jobs: Vec<(String, Option<String>)>,
+    },
+    /// A sign of life, for those who look.
+    Seen {
+        /// The node.
+        node: String,
+        /// Attempts it executes.
+        busy: u32,
+    },
+    /// A node is gone: its attempts are lost.
+    Reap {
+        /// The node.
+        node: String,
+        /// What is known of its end.
+        reason: String,
+        /// What its attempts had printed, by run.
+        printed: HashMap<i64, Printed>,
+    },
+    /// Deletes history that is no longer kept.
+    Prune(PruneBefore),
+    /// Which running runs of a node were asked to end?
+    Asked {
+        /// The node.
+        node: Arc<str>,
+    },
+    /// Which attempts does a node hold?
+    Held {
+        /// The node.
+        node: Arc<str>,
+    },
+    /// Which jobs does a node define?
+    Defines {
+        /// The node.
+        node: String,
+    },
+    /// Which nodes work on the store, as far as it knows?
+    Nodes,
+    /// Makes runs ready that wait for a limit with a free slot. There are none; this counts the ones there were.
+    Sweep,
+    /// What was decided in a range of numbers.
+    News {
+        /// Runs and refusals from these on.
+        from: Counters,
+        /// To before these.
+        to: Counters,
+    },
+}
+
+/// One request to run a job.
+#[derive(Debug, Clone)]
+pub struct Trigger {
+    /// The job's name as given.
+    pub job: Arc<str>,
+    /// The arguments, or why they are none.
+    pub args: Result<Args, BadArgs>,
+    /// None: the job's own.
+    pub priority: Option<Priority>,
+    /// Now or later.
+    pub when: When,
+    /// The caller's id for this trigger.
+    pub id: Option<String>,
+    /// Where it comes from.
+    pub source: Source,
+    /// Who asks.
+    pub by: Arc<str>,
+}
+
+/// What became of a trigger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// What.
+    pub decision: Decision,
+    /// Why.
+    pub code: Code,
+    /// The run that has the trigger's arguments.
+    pub run: Option<RunId>,
+    /// The run in its way.
+    pub by: Option<RunId>,
+    /// When the run is due, of a trigger for later.
+    pub due: Option<Time>,
+    /// It is the first answer to its id, again.
+    pub replayed: bool,
+}
+
+/// What kind of worker a job needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// A process: a command or shell line.
+    Heavy,
+    /// An HTTP call or a Rust function.
+    Light,
+}
+
+/// The jobs that a node can run.
+pub type Runnable = HashMap<String, Weight>;
+
+/// Free workers of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Free {
+    /// For all kinds together.
+    pub total: usize,
+    /// For processes.
+    pub heavy: usize,
+    /// For calls and functions.
+    pub light: usize,
+}
+
+/// A node asks for work.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The node's id.
+    pub node: Arc<str>,
+    /// What it can run.
+    pub jobs: Arc<Runnable>,
+    /// For how many.
+    pub free: Free,
+}
+
+/// A run that a node may execute now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claimed {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: Arc<str>,
+    /// The number of this attempt.
+    pub attempt: u32,
+    /// Of how many executions.
+    pub attempts: u32,
+    /// Its fence.
+    pub fence: i64,
+    /// Its arguments.
+    pub args: Option<Arc<str>>,
+    /// The longest it may take.
+    pub timeout: Option<Duration>,
+    /// When it was claimed.
+    pub at: Time,
+}
+
+/// An attempt has ended.
+#[derive(Debug, Clone)]
+pub struct Settle {
+    /// Its run.
+    pub run: RunId,
+    /// Its fence.
+    pub fence: i64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// In a sentence.
+    pub message: Option<String>,
+    /// The exit code of a command; 128 and the number of the signal that ended it.
+    pub exit_code: Option<i32>,
+    /// What it printed.
+    pub printed: Option<Printed>,
+    /// The other side asked to wait at least so long.
+    pub retry_after: Option<Duration>,
+    /// How long it took, where that was measured; none: from the claim to now.
+    pub took: Option<Duration>,
+    /// 0 to 1: the share of the backoff's random tenth.
+    pub jitter: f64,
+}
+
+/// How a job is paused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Until when; none: until somebody resumes it.
+    pub until: Option<Time>,
+    /// Who did it.
+    pub by: String,
+    /// Why.
+    pub why: Option<String>,
+}
+
+/// A policy to put in force.
+#[derive(Debug, Clone)]
+pub struct Apply {
+    /// Whose.
+    pub owner: String,
+    /// Who applies it.
+    pub by: String,
+    /// The switches; none: says nothing about them.
+    pub switches: Option<Switches>,
+    /// Where the switches came from: JSON.
+    pub origins: String,
+    /// The jobs.
+    pub jobs: Vec<JobPolicy>,
+    /// Jobs of this owner that are not named are taken out of the policy.
+    pub replace: bool,
+    /// Jobs of other owners that have a live node, by name: they may not be taken over.
+    pub taken: Vec<String>,
+}
+
+/// One job of a policy.
+#[derive(Debug, Clone)]
+pub struct JobPolicy {
+    /// Its name.
+    pub name: String,
+    /// Its policy.
+    pub policy: Policy,
+    /// Where each value came from: JSON.
+    pub origins: String,
+}
+
+/// What an operation answers.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Answer {
+    /// To a trigger, and to a retry of an ended run.
+    Decided(Decided),
+    /// To `Due` and `Ticks`: how many were moved, and when to look again.
+    Moved {
+        /// How many.
+        moved: usize,
+        /// When to look again; none: not by itself.
+        next: Option<Time>,
+    },
+    /// To a claim.
+    Claimed(Vec<Claimed>),
+    /// To a settle: where the run is now; none: the fence was old, nothing was changed.
+    Settled(Option<State>),
+    /// To a cancel, and to a retry of a waiting run: where the run was and is.
+    Changed {
+        /// Before.
+        from: State,
+        /// Now.
+        to: State,
+        /// A running one was asked to end.
+        asked: bool,
+    },
+    /// To an apply: the version, and the jobs that were taken over from owners without a live node.
+    Applied {
+        /// The version in force.
+        version: i64,
+        /// Job and former owner.
+        taken_over: Vec<(String, String)>,
+    },
+    /// To a pause or resume: the jobs it touched; to `Defines`: the jobs.
+    Jobs(Vec<String>),
+    /// To `Asked`.
+    Runs(Vec<RunId>),
+    /// To `Held`: runs and their fences.
+    Held(Vec<(RunId, i64)>),
+    /// To `Nodes`.
+    Nodes(Vec<NodeRow>),
+    /// To `News`: decisions, and who asked.
+    News(Vec<(crate::fact::Decided, String)>),
+    /// To everything else: how many rows.
+    Done(u64),
+}
+
+/// What a batch gave: an answer for each operation, and what happened.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// In the order of the operations.
+    pub answers: Vec<Result<Answer>>,
+    /// In the order in which they happened.
+    pub facts: Vec<Fact>,
+    /// How many facts there were when each operation was done.
+    pub marks: Vec<usize>,
+    /// Some run may be claimed that could not be before.
+    pub ready: bool,
+    /// A claim looked at as many runs as one may, and left others behind.
+    pub cut_short: bool,
+    /// Some running run was asked to end.
+    pub asked_to_end: bool,
+    /// Something waits for a time that was not known before.
+    pub timed: bool,
+    /// The counters before and after; none where nothing was written.
+    pub counters: Option<(Counters, Counters)>,
+}
+
+/// Runs a batch inside a store's transaction. An error is the store's and harms the whole batch; what an operation
+/// cannot do is in its answer.
+pub(crate) fn execute(tables: &mut dyn Tables, memory: &mut Memory, now: Time, ops: &[Op]) -> Result<Done> {
+    let mut view = View::open(tables, memory, now)?;
+    let (mut answers, mut marks) = (Vec::with_capacity(ops.len()), Vec::with_capacity(ops.len()));
+    for op in ops {
+        answers.push(match one(&mut view, op) {
+            Err(error) if !is_answer(&error) => return Err(error),
+            answer => answer,
+        });
+        marks.push(view.happened());
+    }
+    Ok(Done { marks, ..view.close(answers)? })
+}
+
+// Only the store's own failures and broken promises end a batch.
+fn is_answer(error: &crate::error::Error) -> bool {
+    use crate::error::Kind;
+    matches!(error.kind(), Kind::NotFound | Kind::Invalid | Kind::Taken)
+}
+
+fn one(view: &mut View<'_>, op: &Op) -> Result<Answer> {
+    match op {
+        Op::Trigger(trigger) => trigger::trigger(view, trigger).map(Answer::Decided),
+        Op::Due { max } => due::due(view, *max),
+        Op::Ticks { jobs, by } => tick::ticks(view, jobs.as_deref(), by),
+        Op::Claim(claim) => claim::claim(view, claim).map(Answer::Claimed),
+        Op::Settle(settle) => settle::settle(view, settle).map(Answer::Settled),
+        Op::Cancel { run, by } => cancel::cancel(view, *run, by),
+        Op::Retry { run, by, source } => cancel::retry(view, *run, by, *source),
+        Op::Pause { job, pause } => apply::pause(view, job.as_deref(), Some(pause)),
+        Op::Resume { job } => apply::pause(view, job.as_deref(), None),
+        Op::Apply(policy) => apply::apply(view, policy),
+        Op::Forget { job } => apply::forget(view, job),
+        Op::Enter(row) => node::enter(view, row),
+        Op::Offer { node, jobs } => node::offer(view, node, jobs),
+        Op::Seen { node, busy } => node::seen(view, node, *busy),
+        Op::Reap { node, reason, printed } => node::reap(view, node, reason, printed),
+        Op::Prune(before) => view.tables().prune(*before).map(Answer::Done),
+        Op::Asked { node } => view.tables().asked_to_end(node).map(Answer::Runs),
+        Op::Held { node } => node::held(view, node),
+        Op::Defines { node } => view.tables().node_jobs(node).map(Answer::Jobs),
+        Op::Nodes => view.tables().live_nodes().map(Answer::Nodes),
+        Op::Sweep => node::sweep(view),
+        Op::News { from, to } => view.tables().news(*from, *to).map(Answer::News),
+    }
+}

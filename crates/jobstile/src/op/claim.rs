@@ -1,0 +1,181 @@
+//! The claim: the only way to `running`. The final execution check first, then slots, then a fence.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use jobstile_core::claim::is_refused;
+use jobstile_core::decide::Code;
+use jobstile_core::policy::Until;
+use jobstile_core::run::Event;
+
+use super::view::{More, View};
+use super::{Claim, Claimed, Free, Weight};
+use crate::error::Result;
+use crate::store::RunRow;
+
+/// The most runs that one claim looks at; the rest waits for the next one.
+const MAX_LOOKED_AT: usize = 10_000;
+
+/// The most runs that are read from the line at once.
+const MAX_READ: usize = 512;
+/// The fewest, so that a few runs of others do not stand in the way.
+const MIN_READ: usize = 32;
+
+/// Takes the runs that stand first in line among the jobs that this node can run.
+pub(super) fn claim(view: &mut View<'_>, claim: &Claim) -> Result<Vec<Claimed>> {
+    let mut taking = Taking { claim, free: claim.free, taken: Vec::new(), looked_at: 0 };
+    loop {
+        if taking.is_done() {
+            return Ok(taking.taken);
+        }
+        let most = taking.free.total.saturating_mul(2).clamp(MIN_READ, MAX_READ);
+        let line = view.tables().ready_line(most)?;
+        let (read, before) = (line.len(), taking.looked_at);
+        for run in line {
+            if taking.is_done() {
+                break;
+            }
+            if taking.weight(view, run.job)?.is_some() {
+                taking.look_at(view, run)?;
+            }
+        }
+        // Whoever was looked at has left the line: it may have made way for others.
+        if taking.looked_at == before {
+            if read == most {
+                // Nothing but runs that cannot be taken here: the heads of the other jobs stand behind them.
+                by_job(view, &mut taking)?;
+            }
+            return Ok(taking.taken);
+        }
+    }
+}
+
+// The same line as the merged lines of the jobs that can be taken; what cannot be taken costs one seek a job.
+fn by_job(view: &mut View<'_>, taking: &mut Taking<'_>) -> Result<()> {
+    let mut line = BinaryHeap::new();
+    for job in view.tables().ready_jobs()? {
+        push(view, taking, job, &mut line)?;
+    }
+    while let Some(Reverse((_, _, job))) = line.pop() {
+        if taking.is_done() {
+            return Ok(());
+        }
+        if taking.weight(view, job)?.is_some()
+            && let Some(run) = view.tables().ready_head(job)?
+        {
+            taking.look_at(view, run)?;
+            push(view, taking, job, &mut line)?;
+        }
+    }
+    Ok(())
+}
+
+type Line = BinaryHeap<Reverse<(i64, i64, i64)>>;
+
+fn push(view: &mut View<'_>, taking: &Taking<'_>, job: i64, line: &mut Line) -> Result<()> {
+    if taking.weight(view, job)?.is_some()
+        && let Some(run) = view.tables().ready_head(job)?
+    {
+        line.push(Reverse((run.rank, run.id.0, job)));
+    }
+    Ok(())
+}
+
+/// A claim on its way along the line.
+struct Taking<'c> {
+    claim: &'c Claim,
+    free: Free,
+    taken: Vec<Claimed>,
+    looked_at: usize,
+}
+
+impl Taking<'_> {
+    fn is_done(&self) -> bool {
+        self.free.total == 0 || self.looked_at >= MAX_LOOKED_AT
+    }
+
+    /// What kind of worker a job's runs need here; none: they cannot be taken now.
+    fn weight(&self, view: &mut View<'_>, job: i64) -> Result<Option<Weight>> {
+        let now = view.now;
+        let known = view.job(job)?;
+        let weight = self.claim.jobs.get(&*known.row.name).copied();
+        let takes = !known.paused(now) && known.policy.is_some();
+        Ok(weight.filter(|weight| takes && has_room(self.free, *weight)))
+    }
+
+    fn look_at(&mut self, view: &mut View<'_>, run: RunRow) -> Result<()> {
+        self.looked_at += 1;
+        if self.looked_at == MAX_LOOKED_AT {
+            view.note_cut_short();
+        }
+        let Some(weight) = self.weight(view, run.job)? else { return Ok(()) };
+        if let Some(claimed) = one(view, run, &self.claim.node)? {
+            take_room(&mut self.free, weight);
+            self.taken.push(claimed);
+        }
+        Ok(())
+    }
+}
+
+fn has_room(free: Free, weight: Weight) -> bool {
+    match weight {
+        Weight::Heavy => free.heavy > 0,
+        Weight::Light => free.light > 0,
+    }
+}
+
+fn take_room(free: &mut Free, weight: Weight) {
+    free.total -= 1;
+    match weight {
+        Weight::Heavy => free.heavy -= 1,
+        Weight::Light => free.light -= 1,
+    }
+}
+
+fn one(view: &mut View<'_>, mut run: RunRow, node: &Arc<str>) -> Result<Option<Claimed>> {
+    let before = run.fence;
+    let rules = Arc::clone(&view.job(run.job)?.rules);
+    if rules.final_check && !run.started() {
+        let other = view.tables().oldest_running(run.job)?;
+        if is_refused(&rules, run.started(), other.is_some()) {
+            run.code = Some(Code::ConcurrentExecutionDetected);
+            run.by_run = other;
+            view.change(&mut run, Event::RefusedAtClaim, before)?;
+            view.came(&run, More::default())?;
+            view.pass_on(run.job)?;
+            return Ok(None);
+        }
+    }
+    let job = view.job(run.job)?;
+    let (limit, name) = (job.limit(), Arc::clone(&job.row.name));
+    let Some(policy) = job.policy.clone() else { return Ok(None) };
+    let fence = view.next_fence();
+    if policy.slots().is_some() && !view.tables().take_slot(run.job, run.id, fence)? {
+        view.tables().set_waits_on(run.id, before, Some(&limit))?;
+        return Ok(None);
+    }
+    let first = !run.started();
+    let now = view.now;
+    run.claims += 1;
+    run.fence = fence;
+    run.node = Some(node.to_string());
+    run.claimed_at = Some(now);
+    // From its first claim on, a run under `until = "start"` is no target any more.
+    if first && run.target && rules.dedup.as_ref().is_none_or(|dedup| dedup.until == Until::Start) && run.lineage {
+        run.target = false;
+    }
+    view.change(&mut run, Event::Claimed, before)?;
+    let waited = first.then(|| now.since(run.first_due));
+    view.came(&run, More { args: run.args.clone(), ended: None, waited })?;
+    Ok(Some(Claimed {
+        run: run.id,
+        job: name,
+        attempt: run.claims,
+        attempts: policy.attempts,
+        fence,
+        args: run.args,
+        timeout: policy.timeout,
+        at: now,
+    }))
+}

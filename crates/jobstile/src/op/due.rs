@@ -1,0 +1,72 @@
+//! What falls due: scheduled runs meet the rules as a trigger of this moment would; retries are queued.
+
+use std::sync::Arc;
+
+use jobstile_core::claim::rank;
+use jobstile_core::decide::{Decision, View as Facts, admit};
+use jobstile_core::run::{Event, State};
+
+use super::Answer;
+use super::trigger::{lift, supersede_older, waits_on};
+use super::view::{More, View};
+use crate::error::Result;
+use crate::store::RunRow;
+
+/// Moves what has fallen due, by time.
+pub(super) fn due(view: &mut View<'_>, max: usize) -> Result<Answer> {
+    let mut moved = 0;
+    loop {
+        let next = view.tables().next_due()?;
+        match next {
+            Some((at, id)) if at <= view.now && moved < max => {
+                let mut run = view.run(id)?;
+                match run.state {
+                    State::Retrying => retry(view, &mut run)?,
+                    _ => scheduled(view, &mut run)?,
+                }
+                moved += 1;
+            }
+            next => return Ok(Answer::Moved { moved, next: next.map(|(at, _)| at) }),
+        }
+    }
+}
+
+/// A retry's time has come.
+pub(super) fn retry(view: &mut View<'_>, run: &mut RunRow) -> Result<()> {
+    if super::cancel::give_way(view, run)? {
+        return Ok(());
+    }
+    queue(view, run)
+}
+
+/// A scheduled run's time has come.
+fn scheduled(view: &mut View<'_>, run: &mut RunRow) -> Result<()> {
+    let rules = Arc::clone(&view.job(run.job)?.rules);
+    // A run that was admitted without a rule has no key by which it could be a duplicate or a target.
+    let until = rules.dedup.as_ref().filter(|_| run.keyed).map(|dedup| dedup.until);
+    let target = if until.is_some() { view.target(run.job, &run.key)? } else { None };
+    let facts = Facts { paused: false, target, tally: view.job(run.job)?.tally };
+    let ruling = admit(&rules, run.priority, &facts);
+    if ruling.decision == Decision::Admitted {
+        run.target = until.is_some();
+        run.lineage = view.gives_way(run.job)?;
+        queue(view, run)?;
+        return supersede_older(view, run);
+    }
+    run.code = Some(ruling.code);
+    run.by_run = view.holder(run.job, ruling.by)?;
+    if ruling.lift {
+        lift(view, ruling.by, run.priority)?;
+    }
+    let fence = run.fence;
+    view.change(run, Event::RefusedWhenDue, fence)?;
+    view.came(run, More::default())
+}
+
+fn queue(view: &mut View<'_>, run: &mut RunRow) -> Result<()> {
+    run.rank = rank(run.admitted_at, run.due, run.priority);
+    run.waits_on = waits_on(view, run)?;
+    let fence = run.fence;
+    view.change(run, Event::Due, fence)?;
+    view.came(run, More::default())
+}

@@ -1,0 +1,134 @@
+//! The schedules: every instant that has come is decided like any other trigger, or is missed.
+
+use std::sync::Arc;
+
+use jobstile_core::decide::{Code, Decision};
+use jobstile_core::policy::Priority;
+use jobstile_core::schedule::{CatchUp, Cursor, Look, Schedule};
+use jobstile_core::time::Time;
+use jobstile_core::trigger::{Source, When};
+
+use super::trigger::{Extra, note, trigger_with};
+use super::view::View;
+use super::{Answer, Decided, Runnable, Trigger};
+use crate::args::Args;
+use crate::error::Result;
+use crate::store::RefusalRow;
+
+/// Looks at every schedule that is due, by name.
+pub(super) fn ticks(view: &mut View<'_>, mine: Option<&Runnable>, by: &Arc<str>) -> Result<Answer> {
+    let now = view.now;
+    let mut moved = 0;
+    if view.clock_may_have_stepped_back() {
+        return_cursors(view)?;
+    }
+    for name in view.tables().jobs_due(now)? {
+        if mine.is_some_and(|mine| !mine.contains_key(&*name)) {
+            continue;
+        }
+        moved += tick(view, &name, by)?;
+    }
+    let next = view.tables().next_instant(now)?;
+    Ok(Answer::Moved { moved, next })
+}
+
+// A clock that was set back leaves cursors behind that lie far ahead: they return to now, whoever runs their jobs.
+fn return_cursors(view: &mut View<'_>) -> Result<()> {
+    let now = view.now;
+    for name in view.tables().jobs_due(Time::MAX)? {
+        let Some(id) = view.job_id(&name)? else { continue };
+        let job = view.job(id)?;
+        let Some((next, schedule)) = job.row.next_at.zip(job.policy.as_ref().and_then(|policy| policy.schedule)) else {
+            continue;
+        };
+        let look = schedule.look(Cursor { last: job.row.last_at, next }, now);
+        if look.stepped_back {
+            set_cursor(view, id, &look.cursor)?;
+            tracing::warn!(job_type = %name, "The clock was set back, the schedule goes on from now");
+        }
+    }
+    Ok(())
+}
+
+fn tick(view: &mut View<'_>, name: &Arc<str>, by: &Arc<str>) -> Result<usize> {
+    let now = view.now;
+    let Some(id) = view.job_id(name)? else { return Ok(0) };
+    let job = view.job(id)?;
+    let Some((policy, next)) = job.policy.clone().zip(job.row.next_at) else { return Ok(0) };
+    let Some(schedule) = policy.schedule else { return Ok(0) };
+    let paused = job.paused(now);
+    let cursor = Cursor { last: job.row.last_at, next };
+    let look = look(&schedule, cursor, now, paused);
+    set_cursor(view, id, &look.cursor)?;
+    let trigger = Trigger {
+        job: Arc::clone(name),
+        args: policy.args.as_deref().map_or_else(|| Ok(Args::none()), |text| Args::parse(text.as_bytes())),
+        priority: None,
+        when: When::Now,
+        id: None,
+        source: Source::Schedule,
+        by: Arc::clone(by),
+    };
+    if look.missed > 0 && !paused {
+        missed(view, &trigger, id, look.missed, look.cursor.last)?;
+    }
+    for nominal in &look.fire {
+        // The instant is the id: it is decided once, whatever the number of schedulers.
+        let tick = Trigger { id: Some(format!("@{}", nominal.0)), ..trigger.clone() };
+        let extra = Extra { nominal: Some(*nominal), rerun_of: None };
+        if !seen(view, id, &tick)? {
+            trigger_with(view, &tick, extra)?;
+        }
+    }
+    Ok(1)
+}
+
+// Instants that passed while the job was paused are not missed, so there is nothing to catch up; one that is looked at in
+// time is still decided.
+fn look(schedule: &Schedule, cursor: Cursor, now: Time, paused: bool) -> Look {
+    if !paused {
+        return schedule.look(cursor, now);
+    }
+    Look { missed: 0, ..Schedule { catch_up: CatchUp::None, ..*schedule }.look(cursor, now) }
+}
+
+fn seen(view: &mut View<'_>, job: i64, tick: &Trigger) -> Result<bool> {
+    match &tick.id {
+        Some(id) => Ok(view.tables().first_answer(job, id)?.is_some()),
+        None => Ok(false),
+    }
+}
+
+fn set_cursor(view: &mut View<'_>, job: i64, cursor: &Cursor) -> Result<()> {
+    view.tables().set_cursor(job, Some(cursor.next), cursor.last)?;
+    let row = &mut view.job(job)?.row;
+    (row.next_at, row.last_at) = (Some(cursor.next), cursor.last);
+    Ok(())
+}
+
+fn missed(view: &mut View<'_>, trigger: &Trigger, job: i64, count: u64, last: Option<Time>) -> Result<()> {
+    let id = view.next_refusal();
+    let refusal = RefusalRow {
+        id,
+        job: Some(job),
+        job_name: Arc::clone(&trigger.job),
+        source: Source::Schedule,
+        decision: Decision::Missed,
+        code: Code::Missed,
+        key: String::new(),
+        by: None,
+        minute: None,
+        trigger_id: None,
+        nominal: last,
+        args: None,
+        priority: Priority::Normal,
+        by_whom: trigger.by.to_string(),
+        version: view.version(),
+        at: view.now,
+        count,
+    };
+    view.tables().insert_refusal(&refusal)?;
+    let answer =
+        Decided { decision: Decision::Missed, code: Code::Missed, run: None, by: None, due: None, replayed: false };
+    note(view, trigger, Some(job), &answer, Some(count))
+}

@@ -1,0 +1,297 @@
+//! One trigger: what the store knows of it, the decision, and its row.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobstile_core::claim::rank;
+use jobstile_core::decide::{Asked, By, Decision, Problem, Ruling, Seen, Verdict, View as Facts, decide, refuse};
+use jobstile_core::id::RunId;
+use jobstile_core::policy::{Priority, Until};
+use jobstile_core::run::State;
+use jobstile_core::time::Time;
+use jobstile_core::trigger::{Source, When};
+
+use super::view::{More, View};
+use super::{Decided, Trigger};
+use crate::error::{Error, Result};
+use crate::fact;
+use crate::store::{FirstAnswer, RefusalRow, RunRow};
+
+/// For how long a repeated trigger id gets its first answer again.
+pub(crate) const REPLAY_WINDOW: Duration = Duration::from_secs(24 * 3600);
+
+/// What a trigger carries beyond its caller's words.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extra {
+    /// The instant of a tick.
+    pub(super) nominal: Option<Time>,
+    /// The run it repeats.
+    pub(super) rerun_of: Option<RunId>,
+}
+
+/// Decides one trigger.
+pub(super) fn trigger(view: &mut View<'_>, trigger: &Trigger) -> Result<Decided> {
+    trigger_with(view, trigger, Extra::default())
+}
+
+/// Decides one trigger of a schedule or of a retry by hand.
+pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra) -> Result<Decided> {
+    let Some(job) = view.job_id(&trigger.job)? else {
+        return refused(view, trigger, extra, None, "", refuse(Problem::UnknownJob));
+    };
+    let first = first_answer(view, job, trigger)?;
+    let args = trigger.args.as_ref().ok().and_then(|args| args.stored());
+    let seen = match &first {
+        None => Seen::New,
+        Some(first) if first.args == args && first.unreadable() == trigger.args.is_err() => Seen::Before,
+        Some(_) => Seen::WithOtherArguments,
+    };
+    let (key, keyed, problem) = key_of(view, job, trigger)?;
+    let default = view.job(job)?.policy.as_ref().map_or(Priority::Normal, |policy| policy.priority);
+    let priority = trigger.priority.unwrap_or(default);
+    // A time that has come already is now.
+    let when = match trigger.when {
+        When::At(at) if at <= view.now => When::Now,
+        when => when,
+    };
+    let target = if problem.is_none() { target_of(view, job, &key, when)? } else { None };
+    let now = view.now;
+    let known = view.job(job)?;
+    let facts = Facts { paused: known.paused(now), target, tally: known.tally };
+    let rules = Arc::clone(&known.rules);
+    let asked = Asked { source: trigger.source, when, priority, seen, problem };
+    match (decide(&rules, &asked, &facts), first) {
+        (Verdict::New(ruling), _) if ruling.decision == Decision::Admitted => {
+            admitted(view, trigger, extra, Admission { job, key, keyed, priority, when })
+        }
+        (Verdict::New(ruling), _) => {
+            if ruling.lift {
+                lift(view, ruling.by, priority)?;
+            }
+            refused(view, trigger, extra, Some(job), &key, ruling)
+        }
+        (Verdict::Replay, Some(first)) => replayed(view, trigger, job, &first),
+        (Verdict::Replay, None) => Err(Error::invariant("a replayed trigger has a first answer")),
+    }
+}
+
+fn first_answer(view: &mut View<'_>, job: i64, trigger: &Trigger) -> Result<Option<FirstAnswer>> {
+    let Some(id) = &trigger.id else { return Ok(None) };
+    let now = view.now;
+    match view.tables().first_answer(job, id)? {
+        Some(first) if now.since(first.at) > REPLAY_WINDOW && trigger.source != Source::Schedule => {
+            view.tables().forget_trigger_id(job, id)?;
+            Ok(None)
+        }
+        first => Ok(first),
+    }
+}
+
+fn key_of(view: &mut View<'_>, job: i64, trigger: &Trigger) -> Result<(String, bool, Option<Problem>)> {
+    if view.job(job)?.policy.is_none() {
+        return Ok((String::new(), false, Some(Problem::UnknownJob)));
+    }
+    let Ok(args) = &trigger.args else {
+        return Ok((String::new(), false, Some(Problem::BadArguments)));
+    };
+    Ok(match view.key_rule(job)? {
+        None => (String::new(), false, None),
+        Some(rule) => match args.key(&rule) {
+            Ok(key) => (key.as_str().to_owned(), true, None),
+            Err(problem) => (String::new(), false, Some(problem)),
+        },
+    })
+}
+
+fn target_of(view: &mut View<'_>, job: i64, key: &str, when: When) -> Result<Option<jobstile_core::decide::Target>> {
+    if view.job(job)?.rules.dedup.is_none() {
+        return Ok(None);
+    }
+    match when {
+        When::Now => view.target(job, key),
+        When::At(at) => view.tables().scheduled_target(job, key, at),
+    }
+}
+
+struct Admission {
+    job: i64,
+    key: String,
+    keyed: bool,
+    priority: Priority,
+    when: When,
+}
+
+fn admitted(view: &mut View<'_>, trigger: &Trigger, extra: Extra, how: Admission) -> Result<Decided> {
+    let (now, version) = (view.now, view.version());
+    let (due, state) = match how.when {
+        When::Now => (now, State::Queued),
+        When::At(at) => (at, State::Scheduled),
+    };
+    let until = view.job(how.job)?.rules.dedup.as_ref().map(|dedup| dedup.until);
+    let mut run = RunRow {
+        id: RunId(0),
+        job: how.job,
+        state,
+        keyed: how.keyed,
+        deduped: until.is_some(),
+        target: until.is_some() && state == State::Queued,
+        lineage: view.gives_way(how.job)?,
+        key: how.key,
+        priority: how.priority,
+        rank: rank(now, due, how.priority),
+        admitted_at: now,
+        first_due: due,
+        due,
+        args: trigger.args.as_ref().ok().and_then(|args| args.stored()),
+        source: trigger.source,
+        trigger_id: trigger.id.clone(),
+        nominal: extra.nominal,
+        by_whom: trigger.by.to_string(),
+        rerun_of: extra.rerun_of,
+        version,
+        waits_on: None,
+        claims: 0,
+        failures: 0,
+        lost: 0,
+        fence: 0,
+        node: None,
+        claimed_at: None,
+        cancel_at: None,
+        cancel_by: None,
+        ended_at: None,
+        code: None,
+        by_run: None,
+    };
+    if state == State::Queued {
+        run.waits_on = waits_on(view, &run)?;
+    }
+    run.id = view.insert(run.clone())?;
+    let answer = Decided {
+        decision: Decision::Admitted,
+        code: jobstile_core::decide::Code::WithinLimits,
+        run: Some(run.id),
+        by: None,
+        due: (state == State::Scheduled).then_some(due),
+        replayed: false,
+    };
+    note(view, trigger, Some(how.job), &answer, None)?;
+    view.came(&run, More::default())?;
+    supersede_older(view, &run)?;
+    Ok(answer)
+}
+
+/// What a run that is queued now would wait for: its job's limit, if no slot of it is free.
+pub(super) fn waits_on(view: &mut View<'_>, run: &RunRow) -> Result<Option<String>> {
+    let job = view.job(run.job)?;
+    let limited = job.policy.as_ref().and_then(|policy| policy.slots()).is_some();
+    let (limit, checked) = (job.limit(), job.rules.final_check && !run.started());
+    // The final execution check looks at these runs; they are not held back by their own job's slots.
+    if !limited || checked || view.tables().has_free_slot(run.job)? {
+        return Ok(None);
+    }
+    Ok(Some(limit))
+}
+
+/// A run that was admitted now, or came due, takes the place of older ones of its key that would start again.
+pub(super) fn supersede_older(view: &mut View<'_>, newer: &RunRow) -> Result<()> {
+    let superseding = view.job(newer.job)?.rules.dedup.as_ref().is_some_and(|dedup| dedup.until == Until::Start);
+    if !superseding || !newer.lineage || newer.state != State::Queued {
+        return Ok(());
+    }
+    for id in view.tables().superseded(newer.job, &newer.key, newer.first_due, newer.id)? {
+        let mut older = view.run(id)?;
+        super::cancel::give_way(view, &mut older)?;
+    }
+    Ok(())
+}
+
+/// The target takes over a higher priority, and is looked at again.
+pub(super) fn lift(view: &mut View<'_>, by: By, priority: Priority) -> Result<()> {
+    let By::Run(id) = by else { return Ok(()) };
+    let mut target = view.run(id)?;
+    target.priority = priority;
+    target.rank = rank(target.admitted_at, target.due, priority);
+    if target.state == State::Queued {
+        target.waits_on = None;
+    }
+    view.touch(&target)
+}
+
+fn refused(
+    view: &mut View<'_>,
+    trigger: &Trigger,
+    extra: Extra,
+    job: Option<i64>,
+    key: &str,
+    ruling: Ruling,
+) -> Result<Decided> {
+    let by = match job {
+        Some(job) => view.holder(job, ruling.by)?,
+        None => None,
+    };
+    let reused = ruling.code == jobstile_core::decide::Code::TriggerIdReused;
+    // A reused id stays with its first trigger.
+    let trigger_id = trigger.id.clone().filter(|_| !reused);
+    let own_row = trigger.source == Source::Schedule || trigger.id.is_some() || job.is_none();
+    let refusal = RefusalRow {
+        id: 0,
+        job,
+        job_name: Arc::clone(&trigger.job),
+        source: trigger.source,
+        decision: ruling.decision,
+        code: ruling.code,
+        key: key.to_owned(),
+        by,
+        minute: None,
+        args: trigger_id.as_ref().and_then(|_| trigger.args.as_ref().ok().and_then(|args| args.stored())),
+        trigger_id,
+        nominal: extra.nominal,
+        priority: trigger.priority.unwrap_or(Priority::Normal),
+        by_whom: trigger.by.to_string(),
+        version: view.version(),
+        at: view.now,
+        count: 1,
+    };
+    if own_row {
+        let id = view.next_refusal();
+        view.tables().insert_refusal(&RefusalRow { id, ..refusal })?;
+    } else {
+        view.count_shared(refusal)?;
+    }
+    let answer = Decided { decision: ruling.decision, code: ruling.code, run: None, by, due: None, replayed: false };
+    note(view, trigger, job, &answer, None)?;
+    Ok(answer)
+}
+
+fn replayed(view: &mut View<'_>, trigger: &Trigger, job: i64, first: &FirstAnswer) -> Result<Decided> {
+    let answer =
+        Decided { decision: first.decision, code: first.code, run: first.run, by: first.by, due: None, replayed: true };
+    note(view, trigger, Some(job), &answer, None)?;
+    Ok(answer)
+}
+
+/// Notes the decision of a trigger as a fact.
+pub(super) fn note(
+    view: &mut View<'_>,
+    trigger: &Trigger,
+    job: Option<i64>,
+    answer: &Decided,
+    count: Option<u64>,
+) -> Result<()> {
+    let fact = fact::Decided {
+        at: view.now,
+        job: Arc::clone(&trigger.job),
+        source: trigger.source,
+        decision: answer.decision,
+        code: answer.code,
+        run: answer.run,
+        by: answer.by,
+        count,
+        replayed: answer.replayed,
+        aggressive: false,
+        later: answer.due.is_some(),
+        waiting: 0,
+        running: 0,
+    };
+    view.decided(job, fact)
+}

@@ -1,0 +1,323 @@
+//! Commands and shell lines: which program, in which folder, with which environment.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+
+use super::keeper::protocol::Order;
+use super::{Attempt, Context};
+
+/// Arguments up to this many bytes are also given as `JOBSTILE_ARGS`; always on standard input.
+pub const MAX_ARGS_VARIABLE: usize = 32 << 10;
+/// Largest environment file.
+pub const MAX_ENV_FILE: u64 = 1 << 20;
+/// What a command sees of the daemon's environment unasked; `LC_*` besides.
+const PASSED: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"];
+/// Where commands are looked for when there is no `PATH`; what `execvp` does.
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+/// A program with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The program, looked up in `PATH` or, with a `/` in it, from `cwd`; then its arguments.
+    pub argv: Vec<String>,
+    /// Where it runs and what it sees.
+    pub place: Place,
+}
+
+/// A line for `/bin/sh -c`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shell {
+    /// The line.
+    pub line: String,
+    /// Where it runs and what it sees.
+    pub place: Place,
+}
+
+/// Where a command runs and what it sees.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The folder it runs in.
+    pub cwd: PathBuf,
+    /// Variables; they win over those of `env_file`.
+    pub env: BTreeMap<String, String>,
+    /// A file of variables, read at each start. A relative path starts at `cwd`.
+    pub env_file: Option<PathBuf>,
+    /// Names, or beginnings of names with a `*` behind, of variables that are passed on from the daemon's environment.
+    pub pass_env: Vec<String>,
+}
+
+/// A command as it is started.
+#[derive(Debug, Clone)]
+pub struct Program {
+    argv: Vec<OsString>,
+    place: Place,
+}
+
+impl Command {
+    /// The command as it is started.
+    pub fn program(&self) -> Program {
+        Program { argv: self.argv.iter().map(OsString::from).collect(), place: self.place.clone() }
+    }
+}
+
+impl Shell {
+    /// The command as it is started.
+    pub fn program(&self) -> Program {
+        Program { argv: ["/bin/sh", "-c", &self.line].map(OsString::from).to_vec(), place: self.place.clone() }
+    }
+}
+
+impl Program {
+    /// The path that will be executed, or why it cannot be.
+    pub(super) fn look_up(&self, environment: &BTreeMap<OsString, OsString>) -> Result<PathBuf, String> {
+        let variables = self.place.variables(environment)?;
+        self.find(&variables)
+    }
+
+    fn find(&self, variables: &BTreeMap<OsString, OsString>) -> Result<PathBuf, String> {
+        let cwd = &self.place.cwd;
+        match fs::metadata(cwd) {
+            Ok(folder) if folder.is_dir() => {}
+            Ok(_) => return Err(format!("not a folder: {}", cwd.display())),
+            Err(error) => return Err(format!("{}: {}", reason(&error, "folder"), cwd.display())),
+        }
+        access(cwd, Access::EXEC_OK).map_err(|_| format!("folder not accessible: {}", cwd.display()))?;
+        let name = self.argv.first().ok_or("no command given")?;
+        if name.as_bytes().contains(&b'/') {
+            // `./bin/x` is shown, and looked up, as `/srv/app/bin/x`.
+            let path: PathBuf = cwd.join(name).components().collect();
+            return match executable(&path) {
+                Ok(()) => Ok(path),
+                Err(reason) => Err(format!("{reason}: {}", path.display())),
+            };
+        }
+        let path = variables.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
+        let mut seen = None;
+        for folder in std::env::split_paths(path) {
+            let candidate = cwd.join(folder).join(name);
+            match executable(&candidate) {
+                Ok(()) => return Ok(candidate),
+                Err("command not found") => {}
+                Err(reason) => seen = seen.or(Some(format!("{reason}: {}", candidate.display()))),
+            }
+        }
+        Err(seen.unwrap_or_else(|| {
+            format!("command not found: {} (PATH is {})", Path::new(name).display(), Path::new(path).display())
+        }))
+    }
+}
+
+fn executable(path: &Path) -> Result<(), &'static str> {
+    match fs::metadata(path) {
+        Ok(file) if file.is_dir() => Err("command is a folder"),
+        Ok(_) => access(path, Access::EXEC_OK).map_err(|_| "command not executable"),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err("command not accessible"),
+        Err(_) => Err("command not found"),
+    }
+}
+
+fn reason(error: &io::Error, what: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("{what} not found"),
+        io::ErrorKind::PermissionDenied => format!("{what} not accessible"),
+        _ => format!("{what} not usable ({error})"),
+    }
+}
+
+impl Place {
+    /// All variables a command sees but those of its attempt. Later ones win: the daemon's, `pass_env`, `env_file`, `env`.
+    fn variables(&self, environment: &BTreeMap<OsString, OsString>) -> Result<BTreeMap<OsString, OsString>, String> {
+        let mut variables: BTreeMap<OsString, OsString> = environment
+            .iter()
+            .filter(|(name, _)| passed(name) || self.pass_env.iter().any(|glob| fits(name, glob)))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if let Some(file) = &self.env_file {
+            let path = self.cwd.join(file);
+            variables.extend(env_file(&path)?);
+        }
+        let own = self.env.iter().map(|(name, value)| (name.into(), value.into()));
+        variables.extend(own);
+        Ok(variables)
+    }
+}
+
+fn passed(name: &OsStr) -> bool {
+    PASSED.iter().any(|known| name == *known) || name.as_bytes().starts_with(b"LC_")
+}
+
+fn fits(name: &OsStr, glob: &str) -> bool {
+    match glob.strip_suffix('*') {
+        Some(start) => name.as_bytes().starts_with(start.as_bytes()),
+        None => name == glob,
+    }
+}
+
+/// Reads a file of variables: `NAME=value` a line, `#` starts a comment line, an `export` in front is allowed.
+///
+/// A value in double quotes knows `\n`, `\t`, `\"`, `\\` and `\$`, one in single quotes nothing; anything else is taken as it
+/// stands, without the spaces around it. No variable is expanded. The last of several of one name wins.
+///
+/// Errors are sentences that name the file and the line.
+pub fn env_file(path: &Path) -> Result<Vec<(OsString, OsString)>, String> {
+    let wrong = |what: &dyn std::fmt::Display| format!("env_file {}: {what}", path.display());
+    let mut text = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(MAX_ENV_FILE + 1).read_to_end(&mut text))
+        .map_err(|error| format!("{}: {}", reason(&error, "env_file"), path.display()))?;
+    if text.len() as u64 > MAX_ENV_FILE {
+        return Err(wrong(&"larger than 1 MiB"));
+    }
+    let mut variables = Vec::new();
+    for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        let line = line.trim_ascii();
+        if line.is_empty() || line.starts_with(b"#") {
+            continue;
+        }
+        let variable = variable(line).ok_or_else(|| wrong(&format_args!("line {} is not NAME=value", number + 1)))?;
+        variables.push(variable);
+    }
+    Ok(variables)
+}
+
+fn variable(line: &[u8]) -> Option<(OsString, OsString)> {
+    let line = match line.strip_prefix(b"export") {
+        Some(rest) if rest.first().is_some_and(u8::is_ascii_whitespace) => rest.trim_ascii_start(),
+        _ => line,
+    };
+    let equals = line.iter().position(|byte| *byte == b'=')?;
+    let (name, value) = (line[..equals].trim_ascii_end(), line[equals + 1..].trim_ascii_start());
+    let fine = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    if name.is_empty() || !name.iter().all(fine) || name[0].is_ascii_digit() {
+        return None;
+    }
+    let value = match value.first() {
+        Some(b'"') => quoted(&value[1..])?,
+        Some(b'\'') => value[1..].strip_suffix(b"'")?.to_vec(),
+        _ => value.to_vec(),
+    };
+    if value.contains(&0) {
+        return None;
+    }
+    Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value)))
+}
+
+fn quoted(text: &[u8]) -> Option<Vec<u8>> {
+    let mut value = Vec::with_capacity(text.len());
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return bytes.as_slice().is_empty().then_some(value),
+            b'\\' => match bytes.next()? {
+                b'n' => value.push(b'\n'),
+                b't' => value.push(b'\t'),
+                known @ (b'"' | b'\\' | b'$' | b'`') => value.push(*known),
+                other => value.extend([b'\\', *other]),
+            },
+            other => value.push(*other),
+        }
+    }
+    None
+}
+
+/// What the keeper is told to start.
+pub(super) fn order(context: &Context, attempt: &Attempt, program: &Program) -> Result<Order, String> {
+    let mut env = program.place.variables(&context.environment)?;
+    let path = program.find(&env)?;
+    let mut set = |name: &str, value: OsString| env.insert(name.into(), value);
+    set("JOBSTILE_JOB", attempt.job.clone().into());
+    set("JOBSTILE_RUN_ID", attempt.run.to_string().into());
+    set("JOBSTILE_ATTEMPT", attempt.attempt.to_string().into());
+    set("JOBSTILE_FENCE", attempt.fence.to_string().into());
+    set("JOBSTILE_NODE", context.node.clone().into());
+    if attempt.args.len() <= MAX_ARGS_VARIABLE {
+        set("JOBSTILE_ARGS", attempt.args.as_ref().into());
+    } else {
+        env.remove(OsStr::new("JOBSTILE_ARGS"));
+    }
+    match &context.store {
+        Some(file) => {
+            let mut url = OsString::from("sqlite://");
+            url.push(file);
+            env.insert("JOBSTILE_STORE".into(), url);
+        }
+        None => drop(env.remove(OsStr::new("JOBSTILE_STORE"))),
+    }
+    Ok(Order {
+        ticket: 0,
+        run: attempt.run,
+        fence: attempt.fence,
+        path: path.into(),
+        argv: program.argv.clone(),
+        env: env.into_iter().collect(),
+        cwd: program.place.cwd.clone().into(),
+        stdin: attempt.args.as_bytes().to_vec(),
+        kill_after: attempt.kill_after,
+        echo: context.echo,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Option<(String, String)> {
+        let (name, value) = variable(line.trim().as_bytes())?;
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    }
+
+    #[test]
+    fn variables_of_a_file() {
+        let table = [
+            ("A=1", Some(("A", "1"))),
+            ("A=", Some(("A", ""))),
+            ("A = spaced out  ", Some(("A", "spaced out"))),
+            ("export A=1", Some(("A", "1"))),
+            ("export\tA=1", Some(("A", "1"))),
+            ("exported=1", Some(("exported", "1"))),
+            ("A=b=c", Some(("A", "b=c"))),
+            ("A=it's # not a comment", Some(("A", "it's # not a comment"))),
+            ("A=\"a b\"", Some(("A", "a b"))),
+            (r#"A="say \"hi\"\n\$HOME \x""#, Some(("A", "say \"hi\"\n$HOME \\x"))),
+            (r"A='$HOME \n'", Some(("A", r"$HOME \n"))),
+            ("A=$HOME", Some(("A", "$HOME"))),
+            ("A=\"open", None),
+            ("A=\"a\" b", None),
+            ("A='open", None),
+            ("A", None),
+            ("=1", None),
+            ("1A=1", None),
+            ("A B=1", None),
+            ("A=\0", None),
+        ];
+        for (line, expected) in table {
+            let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            assert_eq!(parse(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_huge_env_file_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("env");
+        fs::write(&path, vec![b'#'; MAX_ENV_FILE as usize]).expect("written");
+        assert_eq!(env_file(&path), Ok(Vec::new()));
+        fs::write(&path, vec![b'#'; MAX_ENV_FILE as usize + 1]).expect("written");
+        assert_eq!(env_file(&path), Err(format!("env_file {}: larger than 1 MiB", path.display())));
+    }
+
+    #[test]
+    fn a_name_is_passed_on_when_it_is_named() {
+        let cases =
+            [("HIRO_KEY", "HIRO_*", true), ("HIROSHIMA", "HIRO_*", false), ("A", "*", true), ("AB", "A", false)];
+        for (name, glob, expected) in cases {
+            assert_eq!(fits(OsStr::new(name), glob), expected, "{name} {glob}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Shows the output of commands on standard output as it comes: `serve --echo`.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use tokio::sync::oneshot;
+
+use crate::text;
+
+/// Pieces of output that wait for a terminal that does not keep up; more is left out.
+const MAX_WAITING: usize = 256;
+/// Longest line, in bytes; a longer one is shown as several.
+const MAX_LINE: usize = 4096;
+
+/// Writes lines from a thread of its own, so that a terminal that stands still holds nothing up.
+#[derive(Debug, Clone)]
+pub(super) struct Echo {
+    says: SyncSender<Say>,
+    left_out: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Say {
+    Bytes(String, Vec<u8>),
+    End(String),
+    Flush(oneshot::Sender<()>),
+}
+
+impl Echo {
+    pub(super) fn start() -> Echo {
+        Echo::start_to(std::io::stdout())
+    }
+
+    fn start_to(out: impl Write + Send + 'static) -> Echo {
+        let (says, heard) = sync_channel(MAX_WAITING);
+        let left_out = Arc::new(AtomicU64::new(0));
+        let missing = left_out.clone();
+        // Without the thread nothing is shown, which is all that is lost.
+        let _ =
+            std::thread::Builder::new().name("jobstile-echo".to_owned()).spawn(move || write(&heard, out, &missing));
+        Echo { says, left_out }
+    }
+
+    /// Output of the attempt with this label, in pieces as they come.
+    pub(super) fn print(&self, label: &str, bytes: Vec<u8>) {
+        let length = bytes.len() as u64;
+        if self.says.try_send(Say::Bytes(label.to_owned(), bytes)).is_err() {
+            self.left_out.fetch_add(length, Ordering::Relaxed);
+        }
+    }
+
+    /// The attempt has ended: a last line without an end of line is shown.
+    pub(super) fn end(&self, label: &str) {
+        let _ = self.says.try_send(Say::End(label.to_owned()));
+    }
+
+    /// Waits until everything said so far is written.
+    pub(super) async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        if self.says.try_send(Say::Flush(done)).is_ok() {
+            let _ = written.await;
+        }
+    }
+}
+
+fn write(heard: &Receiver<Say>, mut out: impl Write, left_out: &AtomicU64) {
+    let mut open: HashMap<String, Vec<u8>> = HashMap::new();
+    let mut lines = String::new();
+    while let Ok(say) = heard.recv() {
+        match say {
+            Say::Bytes(label, bytes) => {
+                let line = open.entry(label.clone()).or_default();
+                for byte in bytes {
+                    if byte == b'\n' || line.len() >= MAX_LINE {
+                        add(&mut lines, &label, line);
+                        line.clear();
+                    }
+                    if byte != b'\n' {
+                        line.push(byte);
+                    }
+                }
+            }
+            Say::End(label) => {
+                if let Some(line) = open.remove(&label).filter(|line| !line.is_empty()) {
+                    add(&mut lines, &label, &line);
+                }
+            }
+            Say::Flush(done) => drop(done.send(())),
+        }
+        let missing = left_out.swap(0, Ordering::Relaxed);
+        if missing > 0 {
+            lines.push_str(&format!("({missing} bytes of output are not shown here)\n"));
+        }
+        // Nobody may be reading any more; the output is kept all the same.
+        let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
+        lines.clear();
+    }
+}
+
+fn add(lines: &mut String, label: &str, line: &[u8]) {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    lines.push_str(label);
+    lines.push_str(" | ");
+    lines.push_str(&text::clean_bytes(line));
+    lines.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("lock").extend(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_are_whole_named_and_harmless() {
+        let out = Shared::default();
+        let echo = Echo::start_to(out.clone());
+        echo.print("sync 7", b"first\nsec".to_vec());
+        echo.print("poll 8", b"\x1b[2J\r\n".to_vec());
+        echo.print("sync 7", b"ond\nno end".to_vec());
+        echo.end("sync 7");
+        echo.flush().await;
+        let text = String::from_utf8(out.0.lock().expect("lock").clone()).expect("text");
+        assert_eq!(text, "sync 7 | first\npoll 8 | \\x1b[2J\nsync 7 | second\nsync 7 | no end\n");
+    }
+}

@@ -1,0 +1,451 @@
+//! The keeper: a process of its own that starts the commands of a daemon and ends them when the daemon dies.
+//!
+//! It is a hidden verb of the program (`jobstile keep`, which calls [`main`]). The daemon starts it with the first command
+//! and speaks to it over a socket; the end of that socket is the end of the daemon, however it came about. Then the keeper
+//! ends every process tree (TERM, `kill_after`, KILL, until nothing is left) and leaves. It shares the node's lock, so that
+//! nobody takes the node for dead before that.
+//!
+//! If the keeper dies first, the daemon inherits the processes, being a sub-reaper as well: it ends them, reports their
+//! attempts as lost and starts a new keeper with the next command.
+
+mod attempt;
+mod inherited;
+pub(crate) mod protocol;
+mod serve;
+mod tree;
+
+use std::collections::HashMap;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::pin::pin;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::{Child, Command};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use self::protocol::{GREETING, Order, Report, Request, VERSION, read_frame};
+use super::echo::Echo;
+use super::{Attempt, Context, Ended, Exit, Outcome, Stop, proc, sweep};
+use crate::text;
+
+/// Why there are no command jobs without a keeper.
+pub(super) const NO_KEEPER: &str = "commands need a keeper: name a program that has the verb `keep`";
+/// Longest wait for a new keeper's first word.
+const START_WITHIN: Duration = Duration::from_secs(10);
+/// Requests that wait for the keeper to read them.
+const MAX_REQUESTS: usize = 256;
+/// Reports of one attempt that wait: that it started, and that it ended.
+const MAX_EVENTS: usize = 4;
+/// How long a keeper that is told to leave is waited for beyond what its commands may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(30);
+
+/// Runs the keeper until its daemon is gone and everything it started is dead; the code is the program's exit code.
+///
+/// For the verb `keep`, before anything else is done: no thread may have been started, no file opened. Whoever calls the
+/// verb by hand is told that it is not for them (code 2).
+pub fn main() -> i32 {
+    match serve::serve() {
+        Ok(()) => 0,
+        Err(reason) => {
+            use std::io::Write;
+            let _ = writeln!(io::stderr(), "error: {reason}");
+            2
+        }
+    }
+}
+
+/// The daemon's side: starts a keeper when one is needed.
+#[derive(Debug, Clone)]
+pub(super) struct Keeper {
+    context: Arc<Context>,
+    link: Arc<tokio::sync::Mutex<Option<Link>>>,
+    echo: Option<Echo>,
+}
+
+/// A living keeper.
+#[derive(Debug)]
+struct Link {
+    requests: mpsc::Sender<Request>,
+    attempts: Arc<Mutex<Attempts>>,
+    /// Tells the keeper to leave.
+    leave: Arc<Notify>,
+    /// Ends when the keeper is gone and nothing of what it started is left.
+    served: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Attempts {
+    next: u64,
+    /// None when the keeper is gone: nothing more can be started with it.
+    closed: bool,
+    open: HashMap<u64, Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    events: mpsc::Sender<Event>,
+    kill_after: Duration,
+    label: String,
+}
+
+#[derive(Debug)]
+enum Event {
+    Started(u32),
+    NotStarted(String),
+    Ended { exit: Exit, asked: bool, last_line: Vec<u8> },
+}
+
+/// An attempt at the keeper; dropped before its end, it is ended.
+struct Ticket {
+    number: u64,
+    requests: mpsc::Sender<Request>,
+    attempts: Arc<Mutex<Attempts>>,
+    events: mpsc::Receiver<Event>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if lock(&self.attempts).open.remove(&self.number).is_some() {
+            let request = Request::Stop { ticket: self.number, now: true };
+            if let Err(mpsc::error::TrySendError::Full(request)) = self.requests.try_send(request)
+                && let Ok(runtime) = tokio::runtime::Handle::try_current()
+            {
+                let requests = self.requests.clone();
+                runtime.spawn(async move { requests.send(request).await });
+            }
+        }
+    }
+}
+
+impl Keeper {
+    pub(super) fn new(context: Arc<Context>) -> Keeper {
+        Keeper { echo: context.echo.then(Echo::start), context, link: Arc::default() }
+    }
+
+    /// Executes a command and returns when its tree is dead; the output is left to the caller.
+    pub(super) async fn run(
+        &self,
+        order: Order,
+        attempt: &Attempt,
+        mut stop: watch::Receiver<Option<Stop>>,
+        started: impl FnOnce(Option<u32>),
+    ) -> Ended {
+        let mut ticket = match self.start(order, attempt).await {
+            Ok(ticket) => ticket,
+            Err(reason) => return Ended::new(Outcome::NotStarted, reason),
+        };
+        let mut started = Some(started);
+        let mut told = None;
+        let mut why: Option<Outcome> = None;
+        let mut timeout = pin!(timer(None));
+        loop {
+            tokio::select! {
+                event = ticket.events.recv() => match event {
+                    Some(Event::Started(pid)) => {
+                        if let Some(started) = started.take() {
+                            started(Some(pid));
+                        }
+                        timeout.set(timer(attempt.timeout));
+                    }
+                    Some(Event::NotStarted(reason)) => {
+                        return Ended::new(Outcome::NotStarted, reason);
+                    }
+                    Some(Event::Ended { exit, asked, last_line }) => {
+                        // Asked, but not by us: the keeper was told to leave.
+                        let why = asked.then(|| why.unwrap_or(Outcome::Interrupted));
+                        return ended(attempt, exit, why, &last_line);
+                    }
+                    None => {
+                        let reason = "the keeper of its commands ended".to_owned();
+                        return Ended::new(Outcome::Lost, reason);
+                    }
+                },
+                request = stopped(&mut stop, told) => {
+                    told = Some(request);
+                    why = why.or(Some(request.outcome()));
+                    ticket.stop(request == Stop::Now).await;
+                }
+                () = &mut timeout, if why.is_none() => {
+                    why = Some(Outcome::Timeout);
+                    ticket.stop(false).await;
+                }
+            }
+        }
+    }
+
+    async fn start(&self, mut order: Order, attempt: &Attempt) -> Result<Ticket, String> {
+        // A keeper that dies between our look and our order is found out, and the next one asked; not for ever.
+        for _ in 0..3 {
+            let mut link = self.link.lock().await;
+            let alive = link.as_ref().is_some_and(|link| !lock(&link.attempts).closed);
+            if !alive {
+                // What the old one left behind is dead before a new one starts anything.
+                if let Some(old) = link.take() {
+                    let _ = old.served.await;
+                }
+                *link = Some(self.launch().await.map_err(|error| {
+                    let error = error.to_string();
+                    format!("cannot start the keeper: {}", text::clean_to(&error, 200))
+                })?);
+            }
+            let Some(link) = link.as_ref() else { continue };
+            let (sender, events) = mpsc::channel(MAX_EVENTS);
+            let number = {
+                let mut attempts = lock(&link.attempts);
+                if attempts.closed {
+                    continue;
+                }
+                attempts.next += 1;
+                let number = attempts.next;
+                let open = Open {
+                    events: sender,
+                    kill_after: attempt.kill_after,
+                    label: format!("{} {}", attempt.job, attempt.run),
+                };
+                attempts.open.insert(number, open);
+                number
+            };
+            let ticket = Ticket { number, requests: link.requests.clone(), attempts: link.attempts.clone(), events };
+            order.ticket = number;
+            // If the keeper is gone meanwhile, the events end, which reads as lost: nobody knows whether it was started.
+            let _ = link.requests.send(Request::Start(order)).await;
+            return Ok(ticket);
+        }
+        Err("cannot start the keeper: it ends at once".to_owned())
+    }
+
+    async fn launch(&self) -> io::Result<Link> {
+        let program = self.context.keeper.as_ref();
+        let program = program.ok_or_else(|| io::Error::other(NO_KEEPER))?;
+        // What a keeper leaves behind when it is killed becomes ours, and can be ended.
+        proc::become_sub_reaper()?;
+        let (ours, theirs) = StdUnixStream::pair()?;
+        let mut child = Command::new(program)
+            .arg0("jobstile")
+            .arg("keep")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", program.display())))?;
+        match tokio::time::timeout(START_WITHIN, self.greet(ours)).await {
+            Ok(Ok((reader, writer))) => Ok(self.serve(child, reader, writer)),
+            Ok(Err(error)) => {
+                let _ = child.kill().await;
+                Err(error)
+            }
+            Err(_) => {
+                let _ = child.kill().await;
+                Err(io::Error::other("it does not answer"))
+            }
+        }
+    }
+
+    async fn greet(&self, ours: StdUnixStream) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let lock = self.context.lock.as_ref().map(|lock| [lock.as_fd()]);
+        if let Some(lock) = &lock {
+            control.push(SendAncillaryMessage::ScmRights(lock));
+        }
+        // One byte into an empty socket never waits.
+        let greeting = [io::IoSlice::new(&[GREETING])];
+        sendmsg(&ours, &greeting, &mut control, SendFlags::empty())?;
+        ours.set_nonblocking(true)?;
+        let (mut reader, mut writer) = UnixStream::from_std(ours)?.into_split();
+        let hello =
+            Request::Hello { version: VERSION, node: self.context.node.clone(), dir: self.context.dir.clone().into() };
+        writer.write_all(&hello.encode()).await?;
+        let frame = read_frame(&mut reader).await?;
+        let frame = frame.ok_or_else(|| io::Error::other("it ended at once"))?;
+        match Report::decode(&frame)? {
+            Report::Ready { version: VERSION } => Ok((reader, writer)),
+            _ => Err(io::Error::other("it is of another version")),
+        }
+    }
+
+    /// Carries requests and reports until the keeper is gone, then ends what it left.
+    fn serve(&self, mut child: Child, mut reader: OwnedReadHalf, writer: OwnedWriteHalf) -> Link {
+        let (requests, outgoing) = mpsc::channel(MAX_REQUESTS);
+        let attempts = Arc::new(Mutex::new(Attempts::default()));
+        let (context, echo, open) = (self.context.clone(), self.echo.clone(), attempts.clone());
+        let pid = child.id().unwrap_or_default() as i32;
+        let leave = Arc::new(Notify::new());
+        let writing = tokio::spawn(write_requests(outgoing, writer, leave.clone()));
+        let gone = leave.clone();
+        let served = tokio::spawn(async move {
+            let read = async {
+                while let Some(frame) = read_frame(&mut reader).await? {
+                    deliver(Report::decode(&frame)?, &open, echo.as_ref());
+                }
+                io::Result::Ok(())
+            };
+            if let Err(error) = read.await {
+                tracing::warn!(%error, "Keeper is not understood, ending it");
+            }
+            // A keeper that was closed has left by itself, one that was killed is dead; any other is ended here.
+            let told_to_leave = writing.is_finished();
+            gone.notify_one();
+            let _ = writing.await;
+            let (left, kill_after) = {
+                let mut attempts = lock(&open);
+                attempts.closed = true;
+                let kill_after = attempts.open.values().map(|open| open.kill_after).max();
+                (attempts.open.len(), kill_after.unwrap_or_default())
+            };
+            let leaves = tokio::time::timeout(LEAVE_WITHIN + kill_after, child.wait()).await;
+            if leaves.is_err() {
+                let _ = child.kill().await;
+            }
+            if !told_to_leave {
+                tracing::warn!(attempts = left, "Keeper ended, ending what it had started");
+            }
+            sweep::end_inherited(&context.node, pid, context.owns_children, kill_after).await;
+            // Only now do the attempts hear of it: their slots may go to others from here on.
+            lock(&open).open.clear();
+        });
+        Link { requests, attempts, leave, served }
+    }
+
+    /// Tells the keeper to end everything and to leave, and waits for that.
+    pub(super) async fn close(&self) {
+        let mut link = self.link.lock().await;
+        if let Some(Link { leave, served, .. }) = link.take() {
+            leave.notify_one();
+            let _ = served.await;
+        }
+        if let Some(echo) = &self.echo {
+            echo.flush().await;
+        }
+    }
+}
+
+/// Ends when the keeper is gone or told to leave, which the end of the socket tells it.
+async fn write_requests(mut requests: mpsc::Receiver<Request>, mut writer: OwnedWriteHalf, leave: Arc<Notify>) {
+    loop {
+        let request = tokio::select! {
+            request = requests.recv() => request,
+            () = leave.notified() => return,
+        };
+        let Some(request) = request else { return };
+        if writer.write_all(&request.encode()).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn deliver(report: Report, attempts: &Mutex<Attempts>, echo: Option<&Echo>) {
+    let mut attempts = lock(attempts);
+    match report {
+        Report::Ready { .. } => {}
+        Report::Started { ticket, pid } => attempts.tell(ticket, Event::Started(pid)),
+        Report::NotStarted { ticket, reason } => {
+            attempts.tell(ticket, Event::NotStarted(reason));
+            attempts.open.remove(&ticket);
+        }
+        Report::Ended { ticket, exit, asked, last_line } => {
+            let event = Event::Ended { exit, asked, last_line };
+            attempts.tell(ticket, event);
+            if let Some(open) = attempts.open.remove(&ticket)
+                && let Some(echo) = echo
+            {
+                echo.end(&open.label);
+            }
+        }
+        Report::Echo { ticket, bytes } => {
+            if let (Some(open), Some(echo)) = (attempts.open.get(&ticket), echo) {
+                echo.print(&open.label, bytes);
+            }
+        }
+    }
+}
+
+impl Attempts {
+    fn tell(&self, ticket: u64, event: Event) {
+        if let Some(open) = self.open.get(&ticket) {
+            // There is room: an attempt has two events at most.
+            let _ = open.events.try_send(event);
+        }
+    }
+}
+
+impl Ticket {
+    async fn stop(&self, now: bool) {
+        let ticket = self.number;
+        let _ = self.requests.send(Request::Stop { ticket, now }).await;
+    }
+}
+
+/// The next request to stop beyond the one that is known; never, when nobody can ask any more.
+pub(super) async fn stopped(stop: &mut watch::Receiver<Option<Stop>>, known: Option<Stop>) -> Stop {
+    loop {
+        let request = *stop.borrow_and_update();
+        match request {
+            Some(request) if Some(request) != known => return request,
+            _ if stop.changed().await.is_err() => return std::future::pending().await,
+            _ => {}
+        }
+    }
+}
+
+/// Returns after this time; never, when there is none.
+pub(super) async fn timer(after: Option<Duration>) {
+    match after {
+        Some(after) => tokio::time::sleep(after).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn ended(attempt: &Attempt, exit: Exit, why: Option<Outcome>, last_line: &[u8]) -> Ended {
+    let mut message = match exit {
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(signal) => format!("ended by signal {signal}{}", name(signal)),
+    };
+    if why == Some(Outcome::Timeout) {
+        message = Ended::timed_out(attempt.timeout);
+    }
+    if !last_line.is_empty() {
+        message = format!("{message}, \"{}\"", text::clean_bytes_to(last_line, 300));
+    }
+    let outcome = match (why, exit) {
+        (Some(why), _) => why,
+        (None, Exit::Code(0)) => Outcome::Success,
+        (None, _) => Outcome::Failure,
+    };
+    let message = (outcome != Outcome::Success).then_some(message);
+    Ended { exit: Some(exit), ..Ended::new(outcome, message) }
+}
+
+fn name(signal: i32) -> &'static str {
+    match signal {
+        1 => " (SIGHUP)",
+        2 => " (SIGINT)",
+        3 => " (SIGQUIT)",
+        4 => " (SIGILL)",
+        6 => " (SIGABRT)",
+        7 => " (SIGBUS)",
+        8 => " (SIGFPE)",
+        9 => " (SIGKILL)",
+        11 => " (SIGSEGV)",
+        13 => " (SIGPIPE)",
+        15 => " (SIGTERM)",
+        24 => " (SIGXCPU)",
+        25 => " (SIGXFSZ)",
+        31 => " (SIGSYS)",
+        _ => "",
+    }
+}
+
+/// Nothing here can leave the list half changed.
+fn lock(attempts: &Mutex<Attempts>) -> std::sync::MutexGuard<'_, Attempts> {
+    attempts.lock().unwrap_or_else(PoisonError::into_inner)
+}

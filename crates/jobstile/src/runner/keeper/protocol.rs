@@ -1,0 +1,366 @@
+//! What the daemon and its keeper say to each other.
+//!
+//! One stream socket. First one byte, [`GREETING`], with the node's lock beside it as a file descriptor; then frames in both
+//! directions: a length of four bytes, little end first, a byte that names the frame, and its fields. Numbers are little
+//! end first, texts and bytes have their length of four bytes in front. The first frame of the daemon is [`Request::Hello`],
+//! the first of the keeper [`Report::Ready`]; they name the [`VERSION`], and the two are normally the same program.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::time::Duration;
+
+use jobstile_core::id::{Fence, RunId};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::runner::Exit;
+
+/// Changes with every change of the frames.
+pub(crate) const VERSION: u32 = 1;
+/// The byte that carries the lock.
+pub(super) const GREETING: u8 = b'J';
+/// Longest frame: arguments, environment and command together; the kernel takes at most 6 MiB of the latter two.
+pub(super) const MAX_FRAME: usize = 16 << 20;
+/// Most words of a command line, and most variables.
+const MAX_WORDS: u32 = 1 << 20;
+
+/// A command that is to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Order {
+    /// Names the attempt between the two; given by the daemon, never again by this one.
+    pub(crate) ticket: u64,
+    pub(crate) run: RunId,
+    pub(crate) fence: Fence,
+    pub(crate) path: OsString,
+    pub(crate) argv: Vec<OsString>,
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) cwd: OsString,
+    pub(crate) stdin: Vec<u8>,
+    pub(crate) kill_after: Duration,
+    pub(crate) echo: bool,
+}
+
+/// From the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Request {
+    Hello {
+        version: u32,
+        node: String,
+        dir: OsString,
+    },
+    Start(Order),
+    /// Ask it to end, or end it at once.
+    Stop {
+        ticket: u64,
+        now: bool,
+    },
+}
+
+/// From the keeper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Report {
+    Ready {
+        version: u32,
+    },
+    Started {
+        ticket: u64,
+        pid: u32,
+    },
+    NotStarted {
+        ticket: u64,
+        reason: String,
+    },
+    /// Nothing of the attempt is left. `asked`: its first process was asked to end before it ended.
+    Ended {
+        ticket: u64,
+        exit: Exit,
+        asked: bool,
+        last_line: Vec<u8>,
+    },
+    /// Output, for those who want it at once; some may be left out when the daemon does not keep up.
+    Echo {
+        ticket: u64,
+        bytes: Vec<u8>,
+    },
+}
+
+impl Request {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        match self {
+            Request::Hello { version, node, dir } => {
+                Frame::new(b'H').number(u64::from(*version)).bytes(node.as_bytes()).bytes(dir.as_bytes()).done()
+            }
+            Request::Start(order) => {
+                let mut frame = Frame::new(b'S')
+                    .number(order.ticket)
+                    .number(order.run.0 as u64)
+                    .number(order.fence.0 as u64)
+                    .bytes(order.path.as_bytes())
+                    .number(order.argv.len() as u64);
+                for word in &order.argv {
+                    frame = frame.bytes(word.as_bytes());
+                }
+                frame = frame.number(order.env.len() as u64);
+                for (name, value) in &order.env {
+                    frame = frame.bytes(name.as_bytes()).bytes(value.as_bytes());
+                }
+                frame
+                    .bytes(order.cwd.as_bytes())
+                    .bytes(&order.stdin)
+                    .number(order.kill_after.as_millis() as u64)
+                    .number(u64::from(order.echo))
+                    .done()
+            }
+            Request::Stop { ticket, now } => Frame::new(b'T').number(*ticket).number(u64::from(*now)).done(),
+        }
+    }
+
+    pub(super) fn decode(frame: &[u8]) -> io::Result<Request> {
+        let mut fields = Fields(frame);
+        let request = match fields.kind()? {
+            b'H' => Request::Hello { version: fields.small()?, node: fields.text()?, dir: fields.os()? },
+            b'S' => Request::Start(Order {
+                ticket: fields.number()?,
+                run: RunId(fields.number()? as i64),
+                fence: Fence(fields.number()? as i64),
+                path: fields.os()?,
+                argv: fields.list(Fields::os)?,
+                env: fields.list(|fields| Ok((fields.os()?, fields.os()?)))?,
+                cwd: fields.os()?,
+                stdin: fields.bytes()?.to_vec(),
+                kill_after: Duration::from_millis(fields.number()?),
+                echo: fields.number()? != 0,
+            }),
+            b'T' => Request::Stop { ticket: fields.number()?, now: fields.number()? != 0 },
+            other => return Err(unknown(other)),
+        };
+        fields.end(request)
+    }
+}
+
+impl Report {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        match self {
+            Report::Ready { version } => Frame::new(b'R').number(u64::from(*version)).done(),
+            Report::Started { ticket, pid } => Frame::new(b's').number(*ticket).number(u64::from(*pid)).done(),
+            Report::NotStarted { ticket, reason } => Frame::new(b'n').number(*ticket).bytes(reason.as_bytes()).done(),
+            Report::Ended { ticket, exit, asked, last_line } => {
+                let (kind, number) = match exit {
+                    Exit::Code(code) => (0, *code),
+                    Exit::Signal(signal) => (1, *signal),
+                };
+                Frame::new(b'e')
+                    .number(*ticket)
+                    .number(kind)
+                    .number(number as u64)
+                    .number(u64::from(*asked))
+                    .bytes(last_line)
+                    .done()
+            }
+            Report::Echo { ticket, bytes } => Frame::new(b'o').number(*ticket).bytes(bytes).done(),
+        }
+    }
+
+    pub(super) fn decode(frame: &[u8]) -> io::Result<Report> {
+        let mut fields = Fields(frame);
+        let report = match fields.kind()? {
+            b'R' => Report::Ready { version: fields.small()? },
+            b's' => Report::Started { ticket: fields.number()?, pid: fields.small()? },
+            b'n' => Report::NotStarted { ticket: fields.number()?, reason: fields.text()? },
+            b'e' => {
+                let ticket = fields.number()?;
+                let kind = fields.number()?;
+                let number = fields.number()? as i32;
+                Report::Ended {
+                    ticket,
+                    exit: match kind {
+                        0 => Exit::Code(number),
+                        _ => Exit::Signal(number),
+                    },
+                    asked: fields.number()? != 0,
+                    last_line: fields.bytes()?.to_vec(),
+                }
+            }
+            b'o' => Report::Echo { ticket: fields.number()?, bytes: fields.bytes()?.to_vec() },
+            other => return Err(unknown(other)),
+        };
+        fields.end(report)
+    }
+}
+
+/// Reads one frame without its length; `None` at the end of the stream.
+pub(super) async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
+    let mut length = [0; 4];
+    match stream.read_exact(&mut length).await {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    };
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MAX_FRAME {
+        return Err(broken("too long"));
+    }
+    let mut frame = vec![0; length];
+    stream.read_exact(&mut frame).await?;
+    Ok(Some(frame))
+}
+
+struct Frame(Vec<u8>);
+
+impl Frame {
+    fn new(kind: u8) -> Frame {
+        Frame(vec![0, 0, 0, 0, kind])
+    }
+
+    fn number(mut self, number: u64) -> Frame {
+        self.0.extend(number.to_le_bytes());
+        self
+    }
+
+    fn bytes(mut self, bytes: &[u8]) -> Frame {
+        self.0.extend((bytes.len() as u32).to_le_bytes());
+        self.0.extend(bytes);
+        self
+    }
+
+    fn done(mut self) -> Vec<u8> {
+        let length = (self.0.len() - 4) as u32;
+        self.0[..4].copy_from_slice(&length.to_le_bytes());
+        self.0
+    }
+}
+
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, length: usize) -> io::Result<&'a [u8]> {
+        let (now, later) = self.0.split_at_checked(length).ok_or_else(|| broken("too short"))?;
+        self.0 = later;
+        Ok(now)
+    }
+
+    fn kind(&mut self) -> io::Result<u8> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn number(&mut self) -> io::Result<u64> {
+        let mut number = [0; 8];
+        number.copy_from_slice(self.take(8)?);
+        Ok(u64::from_le_bytes(number))
+    }
+
+    fn small(&mut self) -> io::Result<u32> {
+        u32::try_from(self.number()?).map_err(|_| broken("a number is too large"))
+    }
+
+    fn bytes(&mut self) -> io::Result<&'a [u8]> {
+        let mut length = [0; 4];
+        length.copy_from_slice(self.take(4)?);
+        self.take(u32::from_le_bytes(length) as usize)
+    }
+
+    fn os(&mut self) -> io::Result<OsString> {
+        Ok(OsString::from_vec(self.bytes()?.to_vec()))
+    }
+
+    fn text(&mut self) -> io::Result<String> {
+        String::from_utf8(self.bytes()?.to_vec()).map_err(|_| broken("a text is not UTF-8"))
+    }
+
+    fn list<T>(&mut self, one: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<Vec<T>> {
+        let length = self.small()?;
+        if length > MAX_WORDS {
+            return Err(broken("a list is too long"));
+        }
+        (0..length).map(|_| one(self)).collect()
+    }
+
+    fn end<T>(&self, decoded: T) -> io::Result<T> {
+        if self.0.is_empty() { Ok(decoded) } else { Err(broken("too long for its kind")) }
+    }
+}
+
+fn unknown(kind: u8) -> io::Error {
+    broken(&format!("unknown kind {kind}"))
+}
+
+fn broken(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("broken frame between daemon and keeper: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn word() -> impl Strategy<Value = OsString> {
+        // Any bytes: names of files and values of variables need not be UTF-8.
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(OsString::from_vec)
+    }
+
+    fn order() -> impl Strategy<Value = Order> {
+        let words = prop::collection::vec(word(), 0..4);
+        let env = prop::collection::vec((word(), word()), 0..4);
+        (any::<(u64, i64, i64, u32, bool)>(), word(), words, env, word(), any::<Vec<u8>>()).prop_map(
+            |((ticket, run, fence, kill_after, echo), path, argv, env, cwd, stdin)| Order {
+                ticket,
+                run: RunId(run),
+                fence: Fence(fence),
+                path,
+                argv,
+                env,
+                cwd,
+                stdin,
+                kill_after: Duration::from_millis(kill_after.into()),
+                echo,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn requests_arrive_as_they_were_sent(order in order(), ticket: u64, now: bool, node: String, dir in word()) {
+            for request in [
+                Request::Start(order),
+                Request::Stop { ticket, now },
+                Request::Hello { version: VERSION, node, dir },
+            ] {
+                let frame = request.encode();
+                prop_assert_eq!(u32::from_le_bytes([frame[0], frame[1], frame[2], frame[3]]) as usize, frame.len() - 4);
+                prop_assert_eq!(Request::decode(&frame[4..]).expect("decoded"), request);
+                // Cut short or with something behind it, it is refused.
+                prop_assert!(Request::decode(&frame[4..frame.len() - 1]).is_err());
+                prop_assert!(Request::decode(&[&frame[4..], b"x"].concat()).is_err());
+            }
+        }
+
+        #[test]
+        fn reports_arrive_as_they_were_sent(ticket: u64, pid: u32, code in 0..256, asked: bool, text: String, bytes: Vec<u8>) {
+            for report in [
+                Report::Ready { version: VERSION },
+                Report::Started { ticket, pid },
+                Report::NotStarted { ticket, reason: text },
+                Report::Ended { ticket, exit: Exit::Code(code), asked, last_line: bytes.clone() },
+                Report::Ended { ticket, exit: Exit::Signal(code), asked, last_line: bytes.clone() },
+                Report::Echo { ticket, bytes },
+            ] {
+                prop_assert_eq!(Report::decode(&report.encode()[4..]).expect("decoded"), report);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_understood(kind in prop::sample::select(b"HSTRsneox".as_slice()), bytes: Vec<u8>) {
+            let frame = [&[kind], bytes.as_slice()].concat();
+            let _ = Request::decode(&frame);
+            let _ = Report::decode(&frame);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_is_too_long_is_not_read() {
+        let length = (MAX_FRAME as u32 + 1).to_le_bytes();
+        let error = read_frame(&mut length.as_slice()).await.expect_err("refused");
+        assert_eq!(error.to_string(), "broken frame between daemon and keeper: too long");
+        let mut end: &[u8] = &[];
+        assert!(read_frame(&mut end).await.expect("an end").is_none());
+    }
+}

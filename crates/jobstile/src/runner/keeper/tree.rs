@@ -1,0 +1,149 @@
+//! Which processes belong to which attempt.
+//!
+//! The keeper is a sub-reaper: a process below it whose parent ends becomes its own child. So everything that is left of an
+//! attempt whose first process is dead is a child of the keeper, or below one: one list, read from the kernel, that cannot
+//! miss any of them. What remains is to tell whose child it is. In this order:
+//!
+//! 1. it was seen in the tree of an attempt before;
+//! 2. its environment carries the node and the fence of an attempt;
+//! 3. it is in the process group or session of an attempt's first process;
+//! 4. it holds an attempt's output pipe;
+//! 5. else it hid all its traces. It may be of any attempt that began before it did, and counts as belonging to each of
+//!    them: it is ended with the first of them that ends, so that none ever ends before its tree is dead.
+
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+
+use jobstile_core::id::Fence;
+
+use crate::runner::proc::{self, Process};
+
+/// Names an attempt in the keeper; given by the daemon.
+pub(super) type Ticket = u64;
+
+/// The attempts of a keeper and how their processes are known.
+#[derive(Debug)]
+pub(super) struct Trees {
+    keeper: i32,
+    node: Vec<u8>,
+    roots: HashMap<Ticket, Root>,
+    /// The first processes that have not been waited for.
+    by_pid: HashMap<i32, Ticket>,
+}
+
+#[derive(Debug)]
+struct Root {
+    process: Process,
+    alive: bool,
+    fence: Vec<u8>,
+    pipes: Vec<String>,
+    /// Pid and start time of everything that was seen below it.
+    seen: HashMap<i32, u64>,
+}
+
+impl Trees {
+    pub(super) fn new(keeper: i32, node: &str) -> Trees {
+        Trees {
+            keeper,
+            node: format!("JOBSTILE_NODE={node}").into_bytes(),
+            roots: HashMap::new(),
+            by_pid: HashMap::new(),
+        }
+    }
+
+    /// An attempt's first process has been started, and these are our ends of its pipes.
+    pub(super) fn plant(&mut self, ticket: Ticket, pid: i32, fence: Fence, pipes: &[&dyn AsFd]) {
+        // It is our child and not waited for, so it is there, be it as a zombie.
+        let process = proc::look(pid).unwrap_or(Process {
+            pid,
+            parent: self.keeper,
+            group: pid,
+            session: pid,
+            started: 0,
+            zombie: false,
+        });
+        let root = Root {
+            process,
+            alive: true,
+            fence: format!("JOBSTILE_FENCE={fence}").into_bytes(),
+            pipes: pipes
+                .iter()
+                .filter_map(|pipe| rustix::fs::fstat(pipe.as_fd()).ok())
+                .map(|pipe| format!("pipe:[{}]", pipe.st_ino))
+                .collect(),
+            seen: HashMap::new(),
+        };
+        self.roots.insert(ticket, root);
+        self.by_pid.insert(pid, ticket);
+    }
+
+    /// A child of the keeper has been waited for: the attempt whose first process it was.
+    pub(super) fn died(&mut self, pid: i32) -> Option<Ticket> {
+        let ticket = self.by_pid.remove(&pid)?;
+        self.roots.get_mut(&ticket)?.alive = false;
+        Some(ticket)
+    }
+
+    /// Nothing of the attempt is left.
+    pub(super) fn fell(&mut self, ticket: Ticket) {
+        self.roots.remove(&ticket);
+    }
+
+    /// Everything of the attempt that lives, its first process first.
+    pub(super) fn living(&mut self, ticket: Ticket) -> Vec<Process> {
+        let Some(root) = self.roots.get(&ticket) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        if root.alive {
+            found.extend(proc::tree(root.process.pid));
+        }
+        for child in proc::children(self.keeper) {
+            if self.by_pid.contains_key(&child) {
+                continue;
+            }
+            // A zombie is dead; what it left behind is a child of ours by now.
+            if let Some(process) = proc::look(child).filter(|process| !process.zombie)
+                && self.is_of(&process, ticket)
+            {
+                found.extend(proc::tree(child));
+            }
+        }
+        found.retain(|process| !process.zombie);
+        if let Some(root) = self.roots.get_mut(&ticket) {
+            root.seen.extend(found.iter().map(|process| (process.pid, process.started)));
+        }
+        found
+    }
+
+    /// Everything below the keeper that lives.
+    pub(super) fn all_living(&self) -> Vec<Process> {
+        let mut found: Vec<Process> = proc::children(self.keeper).into_iter().flat_map(proc::tree).collect();
+        found.retain(|process| !process.zombie);
+        found
+    }
+
+    fn is_of(&self, process: &Process, ticket: Ticket) -> bool {
+        match self.owner(process) {
+            Some(owner) => owner == ticket,
+            None => self.roots.get(&ticket).is_some_and(|root| root.process.started <= process.started),
+        }
+    }
+
+    fn owner(&self, process: &Process) -> Option<Ticket> {
+        let find = |rule: &dyn Fn(&Root) -> bool| {
+            let mut roots = self.roots.iter();
+            roots.find(|(_, root)| rule(root)).map(|(ticket, _)| *ticket)
+        };
+        find(&|root| root.seen.get(&process.pid) == Some(&process.started))
+            .or_else(|| {
+                let environment = proc::environment(process.pid);
+                if !proc::carries(&environment, &self.node) {
+                    return None;
+                }
+                find(&|root| proc::carries(&environment, &root.fence))
+            })
+            .or_else(|| find(&|root| process.group == root.process.pid || process.session == root.process.pid))
+            .or_else(|| find(&|root| proc::holds(process.pid, &root.pipes)))
+    }
+}

@@ -1,0 +1,385 @@
+//! What every store answers: rows and dumb statements. A store never decides; `op` does, and never names a database.
+
+pub mod numbers;
+#[cfg(feature = "sqlite")]
+pub mod queue;
+pub mod read;
+pub(crate) mod wire;
+
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use jobstile_core::decide::{Code, Decision, Tally, Target};
+use jobstile_core::id::RunId;
+use jobstile_core::outcome::Outcome;
+use jobstile_core::policy::{Priority, Switches};
+use jobstile_core::run::State;
+use jobstile_core::time::Time;
+use jobstile_core::trigger::Source;
+
+use crate::error::Result;
+
+/// The numbers that only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    /// The next run.
+    pub run: i64,
+    /// The next refusal.
+    pub refusal: i64,
+    /// The next fence.
+    pub fence: i64,
+    /// The next version of the policy.
+    pub version: i64,
+}
+
+/// A job as it stands in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRow {
+    /// Its number in this store.
+    pub id: i64,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its policy: JSON; none: taken out of the policy.
+    pub policy: Option<String>,
+    /// Who applied it.
+    pub owner: Option<String>,
+    /// In which version.
+    pub version: i64,
+    /// Where each value came from: JSON.
+    pub origins: String,
+    /// The next instant of its schedule; none: it does not fire.
+    pub next_at: Option<Time>,
+    /// The last instant that was looked at.
+    pub last_at: Option<Time>,
+    /// Since when it is paused.
+    pub paused_at: Option<Time>,
+    /// Until when; none: until somebody resumes it.
+    pub paused_until: Option<Time>,
+}
+
+/// A run as it stands in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    /// Its number.
+    pub id: RunId,
+    /// Its job.
+    pub job: i64,
+    /// Where it is in its life.
+    pub state: State,
+    /// What "the same" means for it.
+    pub key: String,
+    /// A rule gave it that key.
+    pub keyed: bool,
+    /// The identity rule was in force when it was admitted: as a scheduled run it is a target of later triggers.
+    pub deduped: bool,
+    /// Duplicates meet it.
+    pub target: bool,
+    /// Under a rule `until = "start"`.
+    pub lineage: bool,
+    /// Its priority.
+    pub priority: Priority,
+    /// Its place in line.
+    pub rank: i64,
+    /// When it was admitted.
+    pub admitted_at: Time,
+    /// When it was first due.
+    pub first_due: Time,
+    /// When it is due now: a retry's time.
+    pub due: Time,
+    /// Its arguments, canonical JSON.
+    pub args: Option<Arc<str>>,
+    /// Where its trigger came from.
+    pub source: Source,
+    /// Its trigger's id.
+    pub trigger_id: Option<String>,
+    /// The instant of its tick.
+    pub nominal: Option<Time>,
+    /// Who asked for it.
+    pub by_whom: String,
+    /// The run that it repeats.
+    pub rerun_of: Option<RunId>,
+    /// The version of the policy that admitted it.
+    pub version: i64,
+    /// What a queued run waits for; none: it is ready.
+    pub waits_on: Option<String>,
+    /// Claims so far: the number of its latest attempt.
+    pub claims: u32,
+    /// Failed and timed out attempts so far.
+    pub failures: u32,
+    /// Lost attempts so far.
+    pub lost: u32,
+    /// The fence of its latest claim.
+    pub fence: i64,
+    /// The node that runs it.
+    pub node: Option<String>,
+    /// When that node claimed it.
+    pub claimed_at: Option<Time>,
+    /// When somebody asked it to end.
+    pub cancel_at: Option<Time>,
+    /// Who did.
+    pub cancel_by: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<Time>,
+    /// Why it ended so.
+    pub code: Option<Code>,
+    /// The run in its way.
+    pub by_run: Option<RunId>,
+}
+
+impl RunRow {
+    /// It was claimed at least once.
+    #[must_use]
+    pub fn started(&self) -> bool {
+        self.claims > 0
+    }
+
+    /// As a target of duplicates.
+    #[must_use]
+    pub fn as_target(&self) -> Target {
+        Target { run: self.id, state: self.state, started: self.started(), priority: self.priority }
+    }
+}
+
+/// A finished attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptRow {
+    /// Its run.
+    pub run: RunId,
+    /// Its number in the run, from 1.
+    pub n: u32,
+    /// Its fence.
+    pub fence: i64,
+    /// The node that executed it.
+    pub node: String,
+    /// When it was claimed.
+    pub claimed_at: Time,
+    /// When it ended.
+    pub ended_at: Time,
+    /// How.
+    pub outcome: Outcome,
+    /// In a sentence.
+    pub message: Option<String>,
+    /// The exit code of a command; 128 and the number of the signal that ended it.
+    pub exit_code: Option<i32>,
+}
+
+/// What an attempt printed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Printed {
+    /// Its first bytes.
+    pub head: Vec<u8>,
+    /// Its last bytes.
+    pub tail: Vec<u8>,
+    /// How many between them are not kept.
+    pub dropped: u64,
+}
+
+/// The decision of a trigger that became no run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefusalRow {
+    /// Its number.
+    pub id: i64,
+    /// The job; none: there is none of that name.
+    pub job: Option<i64>,
+    /// What was given as the job's name.
+    pub job_name: Arc<str>,
+    /// Where the trigger came from.
+    pub source: Source,
+    /// What became of it.
+    pub decision: Decision,
+    /// Why.
+    pub code: Code,
+    /// Its key, where it has one.
+    pub key: String,
+    /// The run in its way.
+    pub by: Option<RunId>,
+    /// The minute that anonymous triggers share a row in; none: a row of its own.
+    pub minute: Option<i64>,
+    /// Its id.
+    pub trigger_id: Option<String>,
+    /// The instant of its tick.
+    pub nominal: Option<Time>,
+    /// Its arguments, where it has an id.
+    pub args: Option<Arc<str>>,
+    /// Its priority.
+    pub priority: Priority,
+    /// Who asked.
+    pub by_whom: String,
+    /// The version of the policy that decided.
+    pub version: i64,
+    /// When; of several the first.
+    pub at: Time,
+    /// How many.
+    pub count: u64,
+}
+
+/// The first answer to a trigger id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FirstAnswer {
+    /// When it was given.
+    pub at: Time,
+    /// The arguments it came with.
+    pub args: Option<Arc<str>>,
+    /// What.
+    pub decision: Decision,
+    /// Why.
+    pub code: Code,
+    /// The run that has its arguments.
+    pub run: Option<RunId>,
+    /// The run in its way.
+    pub by: Option<RunId>,
+}
+
+impl FirstAnswer {
+    /// Its arguments could not be read. Without arguments there is nothing that could be bad about them.
+    #[must_use]
+    pub fn unreadable(&self) -> bool {
+        self.code == Code::BadArguments && self.args.is_none()
+    }
+}
+
+/// A process that works on the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeRow {
+    /// Random, 128 bits, hexadecimal.
+    pub id: String,
+    /// Readable.
+    pub name: String,
+    /// `daemon`, `library` or `scenario`.
+    pub kind: String,
+    /// Its machine.
+    pub host: String,
+    /// Its process there.
+    pub pid: u32,
+    /// Its user there.
+    pub user: String,
+    /// Program and version.
+    pub program: String,
+    /// The folder of its lock file and output files.
+    pub dir: String,
+    /// Attempts at once.
+    pub workers: u32,
+}
+
+/// A version of the policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionRow {
+    /// Its number.
+    pub id: i64,
+    /// Whose.
+    pub owner: String,
+    /// Who applied it.
+    pub by: String,
+    /// The switches; none: says nothing about them.
+    pub switches: Option<Switches>,
+    /// Where each value came from: JSON.
+    pub origins: String,
+}
+
+/// Rows to be pruned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PruneBefore {
+    /// Successes that ended before this.
+    pub successes: Time,
+    /// Other ended runs and decisions before this.
+    pub others: Time,
+    /// Trigger ids given after this are kept.
+    pub trigger_ids: Time,
+    /// Successes of one job that are kept, the newest.
+    pub keep: u32,
+    /// At most so many rows at once.
+    pub max: u32,
+}
+
+/// What an operation asks of a store inside one transaction: statements, no decisions. Every change of a run names its
+/// fence and is an error where no row has it.
+pub(crate) trait Tables {
+    fn counters(&mut self) -> Result<Counters>;
+    fn set_counters(&mut self, counters: Counters) -> Result<()>;
+
+    fn switches(&mut self) -> Result<Option<Switches>>;
+    fn insert_version(&mut self, version: &VersionRow, now: Time) -> Result<()>;
+
+    fn job_by_name(&mut self, name: &str) -> Result<Option<JobRow>>;
+    fn job_by_id(&mut self, id: i64) -> Result<Option<JobRow>>;
+    fn jobs(&mut self) -> Result<Vec<JobRow>>;
+    fn insert_job(&mut self, name: &str) -> Result<i64>;
+    fn set_policy(&mut self, job: &JobRow) -> Result<()>;
+    fn set_cursor(&mut self, job: i64, next: Option<Time>, last: Option<Time>) -> Result<()>;
+    fn set_pause(&mut self, job: i64, pause: Option<&crate::op::Pause>, now: Time) -> Result<()>;
+    /// Jobs whose schedule is due, by name.
+    fn jobs_due(&mut self, now: Time) -> Result<Vec<Arc<str>>>;
+    /// The next instant of any schedule or end of any pause after now.
+    fn next_instant(&mut self, now: Time) -> Result<Option<Time>>;
+
+    fn tally(&mut self, job: i64) -> Result<Tally>;
+    fn set_tally(&mut self, job: i64, tally: Tally) -> Result<()>;
+
+    fn run(&mut self, id: RunId) -> Result<Option<RunRow>>;
+    fn insert_run(&mut self, run: &RunRow) -> Result<()>;
+    /// Everything that may change, where the fence is still `fence`.
+    fn update_run(&mut self, run: &RunRow, fence: i64) -> Result<()>;
+    /// The same for a claim, whose other columns stay.
+    fn claim_run(&mut self, run: &RunRow, fence: i64) -> Result<()>;
+    fn target(&mut self, job: i64, key: &str) -> Result<Option<Target>>;
+    fn scheduled_target(&mut self, job: i64, key: &str, due: Time) -> Result<Option<Target>>;
+    fn oldest_taking(&mut self, job: i64) -> Result<Option<RunId>>;
+    fn oldest_waiting(&mut self, job: i64) -> Result<Option<RunId>>;
+    fn oldest_running(&mut self, job: i64) -> Result<Option<RunId>>;
+    /// The newest run that supersedes one of this key with this place in age.
+    fn superseding(&mut self, job: i64, key: &str, first_due: Time, id: RunId) -> Result<Option<RunId>>;
+    /// Started runs of this key, older than this one, that are to start again.
+    fn superseded(&mut self, job: i64, key: &str, first_due: Time, id: RunId) -> Result<Vec<RunId>>;
+    fn next_due(&mut self) -> Result<Option<(Time, RunId)>>;
+    fn ready_jobs(&mut self) -> Result<Vec<i64>>;
+    /// The first ready runs in line, of all jobs.
+    fn ready_line(&mut self, limit: usize) -> Result<Vec<RunRow>>;
+    fn ready_head(&mut self, job: i64) -> Result<Option<RunRow>>;
+    fn first_waiter(&mut self, waits_on: &str) -> Result<Option<RunId>>;
+    fn set_waits_on(&mut self, run: RunId, fence: i64, waits_on: Option<&str>) -> Result<()>;
+    fn make_all_ready(&mut self, waits_on: &str) -> Result<u64>;
+    fn clear_started_targets(&mut self, job: i64) -> Result<()>;
+    fn set_lineage(&mut self, job: i64) -> Result<()>;
+    fn running_of_job(&mut self, job: i64) -> Result<Vec<RunRow>>;
+    fn running_of_node(&mut self, node: &str) -> Result<Vec<RunId>>;
+
+    fn insert_attempt(&mut self, attempt: &AttemptRow) -> Result<()>;
+    fn insert_output(&mut self, run: RunId, n: u32, printed: &Printed) -> Result<()>;
+
+    fn take_slot(&mut self, job: i64, run: RunId, fence: i64) -> Result<bool>;
+    /// The slot's number, if it was held by this run and fence.
+    fn release_slot(&mut self, job: i64, run: RunId, fence: i64) -> Result<Option<u32>>;
+    fn has_free_slot(&mut self, job: i64) -> Result<bool>;
+    /// The highest number of a slot of this job's limit.
+    fn last_slot(&mut self, job: i64) -> Result<Option<u32>>;
+    /// The numbers of a limit's slots and who holds them.
+    fn slots(&mut self, job: i64) -> Result<Vec<(u32, Option<RunId>)>>;
+    fn insert_slot(&mut self, job: i64, n: u32, holder: Option<(RunId, i64)>) -> Result<()>;
+    fn move_slot(&mut self, job: i64, from: u32, to: u32) -> Result<()>;
+    /// Deletes a free slot.
+    fn delete_slot(&mut self, job: i64, n: u32) -> Result<()>;
+
+    fn first_answer(&mut self, job: i64, trigger_id: &str) -> Result<Option<FirstAnswer>>;
+    fn forget_trigger_id(&mut self, job: i64, trigger_id: &str) -> Result<()>;
+    fn insert_refusal(&mut self, refusal: &RefusalRow) -> Result<()>;
+
+    fn insert_node(&mut self, node: &NodeRow, now: Time) -> Result<()>;
+    fn set_node_jobs(&mut self, node: &str, jobs: &[(String, Option<String>)]) -> Result<()>;
+    fn node_seen(&mut self, node: &str, busy: u32, now: Time) -> Result<()>;
+    fn end_node(&mut self, node: &str, now: Time, reason: &str) -> Result<()>;
+
+    fn numbers(&mut self, job: i64, hour: i64) -> Result<Option<String>>;
+    fn set_numbers(&mut self, job: i64, hour: i64, numbers: &str) -> Result<()>;
+
+    fn asked_to_end(&mut self, node: &str) -> Result<Vec<RunId>>;
+    /// What a node said that it defines.
+    fn node_jobs(&mut self, node: &str) -> Result<Vec<String>>;
+    fn live_nodes(&mut self) -> Result<Vec<NodeRow>>;
+    /// Jobs of which runs wait for a limit that has a free slot, while none of its runs is ready.
+    fn forgotten_waiters(&mut self) -> Result<Vec<i64>>;
+    fn news(&mut self, from: Counters, to: Counters) -> Result<Vec<(crate::fact::Decided, String)>>;
+
+    fn prune(&mut self, before: PruneBefore) -> Result<u64>;
+}

@@ -1,0 +1,136 @@
+//! The numbers of a job in one hour, folded from facts. Monitor, stats and API read them through this one type.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jobstile_core::stats::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::fact::{Came, Decided, Fact};
+
+/// Counts, sums and histograms; adding two of them gives those of both times.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Numbers {
+    /// Decisions by source and code: `schedule/within_limits`.
+    pub decisions: BTreeMap<String, u64>,
+    /// Runs that came into a terminal state, by state.
+    pub ended: BTreeMap<String, u64>,
+    /// Attempts by outcome.
+    pub attempts: BTreeMap<String, u64>,
+    /// How long attempts took that did their work or failed.
+    pub run: Spread,
+    /// How long runs waited from due to their first claim.
+    pub wait: Spread,
+}
+
+/// How long something took.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spread {
+    /// How often.
+    pub count: u64,
+    /// In all, in microseconds.
+    pub sum_us: u64,
+    /// The longest, in microseconds, exact.
+    pub max_us: u64,
+    /// Bucket → count; see [`Histogram`].
+    pub buckets: BTreeMap<u16, u64>,
+}
+
+impl Spread {
+    fn add(&mut self, duration: Duration) {
+        let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.count += 1;
+        self.sum_us = self.sum_us.saturating_add(us);
+        self.max_us = self.max_us.max(us);
+        let mut histogram = Histogram { buckets: std::mem::take(&mut self.buckets) };
+        histogram.add(duration);
+        self.buckets = histogram.buckets;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum_us = self.sum_us.saturating_add(other.sum_us);
+        self.max_us = self.max_us.max(other.max_us);
+        for (bucket, count) in &other.buckets {
+            *self.buckets.entry(*bucket).or_default() += count;
+        }
+    }
+
+    /// The mean; none where there is nothing.
+    #[must_use]
+    pub fn mean(&self) -> Option<Duration> {
+        (self.count > 0).then(|| Duration::from_micros(self.sum_us / self.count))
+    }
+
+    /// The longest; none where there is nothing.
+    #[must_use]
+    pub fn max(&self) -> Option<Duration> {
+        (self.count > 0).then(|| Duration::from_micros(self.max_us))
+    }
+
+    /// A quantile (0 to 1), right within 5 %, never above the longest.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<Duration> {
+        let histogram = Histogram { buckets: self.buckets.clone() };
+        histogram.quantile(share).map(|d| d.min(Duration::from_micros(self.max_us)))
+    }
+}
+
+impl Numbers {
+    /// Takes one fact in.
+    pub fn fold(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Decided(decided) => self.decided(decided),
+            Fact::Came(came) => self.came(came),
+        }
+    }
+
+    fn decided(&mut self, fact: &Decided) {
+        if !fact.replayed {
+            *self.decisions.entry(format!("{}/{}", fact.source, fact.code)).or_default() += fact.count.unwrap_or(1);
+        }
+    }
+
+    fn came(&mut self, fact: &Came) {
+        if let Some(waited) = fact.waited {
+            self.wait.add(waited);
+        }
+        if fact.state.is_terminal() {
+            *self.ended.entry(fact.state.to_string()).or_default() += 1;
+        }
+        if let Some(ended) = &fact.ended {
+            *self.attempts.entry(ended.outcome.to_string()).or_default() += 1;
+            use jobstile_core::outcome::Outcome::{Failure, Success, Timeout};
+            if matches!(ended.outcome, Success | Failure | Timeout) {
+                self.run.add(ended.took);
+            }
+        }
+    }
+
+    /// Takes the numbers of another time in.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in [
+            (&mut self.decisions, &other.decisions),
+            (&mut self.ended, &other.ended),
+            (&mut self.attempts, &other.attempts),
+        ] {
+            for (name, count) in theirs {
+                *mine.entry(name.clone()).or_default() += count;
+            }
+        }
+        self.run.merge(&other.run);
+        self.wait.merge(&other.wait);
+    }
+
+    /// Decisions whose `source/code` this picks.
+    #[must_use]
+    pub fn count(&self, pick: impl Fn(&str, &str) -> bool) -> u64 {
+        self.decisions
+            .iter()
+            .filter(|(name, _)| name.split_once('/').is_some_and(|(s, c)| pick(s, c)))
+            .map(|e| e.1)
+            .sum()
+    }
+}

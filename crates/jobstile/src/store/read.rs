@@ -1,0 +1,340 @@
+//! What can be asked of a store: plain values for commands, pages and metrics. Reading changes nothing.
+
+use std::sync::Arc;
+
+use jobstile_core::decide::{Code, Decision, Tally};
+use jobstile_core::id::RunId;
+use jobstile_core::outcome::Outcome;
+use jobstile_core::policy::{Policy, Rules, Switches};
+use jobstile_core::run::State;
+use jobstile_core::schedule::Cursor;
+use jobstile_core::time::Time;
+use jobstile_core::trigger::Source;
+
+use super::{NodeRow, Printed, RunRow};
+
+/// The most rows of one page.
+pub const MAX_PAGE: usize = 10_000;
+
+/// A job, its policy in force, and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobInfo {
+    /// Its number in this store.
+    pub id: i64,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its policy; none: taken out of the policy, only its history is left.
+    pub policy: Option<Policy>,
+    /// Who applied it.
+    pub owner: Option<String>,
+    /// In which version.
+    pub version: i64,
+    /// Where each value came from: JSON, key → text.
+    pub origins: String,
+    /// The next instant of its schedule; none: it does not fire.
+    pub next_at: Option<Time>,
+    /// The last instant that was looked at.
+    pub last_at: Option<Time>,
+    /// How it was paused; the pause may be over by itself, see [`JobInfo::paused`].
+    pub pause: Option<PauseInfo>,
+    /// Its live runs by state.
+    pub tally: Tally,
+}
+
+/// How a job was paused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PauseInfo {
+    /// Since when.
+    pub at: Time,
+    /// Until when; none: until somebody resumes it.
+    pub until: Option<Time>,
+    /// Who did it.
+    pub by: String,
+    /// Why.
+    pub why: Option<String>,
+}
+
+impl JobInfo {
+    /// The pause that holds now.
+    #[must_use]
+    pub fn paused(&self, now: Time) -> Option<&PauseInfo> {
+        self.pause.as_ref().filter(|pause| pause.until.is_none_or(|until| now < until))
+    }
+
+    /// What holds for it under these switches; none: it is out of the policy.
+    #[must_use]
+    pub fn rules(&self, switches: Switches) -> Option<Rules> {
+        self.policy.as_ref().map(|policy| policy.rules(switches))
+    }
+
+    /// Its next instants from now on, at most so many; none where its schedule is off or it has none.
+    #[must_use]
+    pub fn fires(&self, now: Time, max: usize) -> Vec<Time> {
+        let schedule = self.policy.as_ref().and_then(|policy| policy.schedule);
+        let Some((schedule, next)) = schedule.zip(self.next_at) else { return vec![] };
+        let first = schedule.pass(Cursor { last: self.last_at, next }, now).next;
+        std::iter::successors(Some(first), |at| Some(at.plus(schedule.every))).take(max).collect()
+    }
+}
+
+/// A run with the name of its job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunInfo {
+    /// Its job's name.
+    pub job: Arc<str>,
+    /// The run.
+    pub row: RunRow,
+}
+
+/// Which runs are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Of this job; none: of all.
+    pub job: Option<String>,
+    /// In these states; none: in any.
+    pub states: Vec<State>,
+    /// Live, or ended at this time or later.
+    pub since: Option<Time>,
+    /// The page that follows this run.
+    pub after: Option<RunId>,
+    /// At most so many, up to [`MAX_PAGE`].
+    pub limit: usize,
+}
+
+/// One execution of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptInfo {
+    /// Its number in the run, from 1.
+    pub n: u32,
+    /// Its fence.
+    pub fence: i64,
+    /// The node that executed it.
+    pub node: String,
+    /// When it was claimed.
+    pub claimed_at: Time,
+    /// When it ended; none: it is being executed.
+    pub ended_at: Option<Time>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// In a sentence.
+    pub message: Option<String>,
+    /// The exit code of a command; 128 and the number of the signal that ended it.
+    pub exit_code: Option<i32>,
+}
+
+/// Where the output of an attempt was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// In the store: the attempt has ended.
+    Stored,
+    /// In its node's file: it is running, or its node died and nobody has taken over yet.
+    File,
+    /// Nowhere: it printed nothing, its node is on another machine, or its file may not be read.
+    Nowhere,
+}
+
+/// What an attempt printed, as far as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputInfo {
+    /// The attempt.
+    pub n: u32,
+    /// Its bytes.
+    pub printed: Printed,
+    /// Where they were.
+    pub found: Found,
+}
+
+/// One decision, or several alike: anonymous refusals of a minute share one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecisionInfo {
+    /// Where it stands among the decisions: for the next page.
+    pub place: DecisionPlace,
+    /// The job, or what was given as its name.
+    pub job: Arc<str>,
+    /// Where the trigger came from.
+    pub source: Source,
+    /// What.
+    pub decision: Decision,
+    /// Why.
+    pub code: Code,
+    /// The run that was admitted.
+    pub run: Option<RunId>,
+    /// The run in the way.
+    pub by: Option<RunId>,
+    /// The trigger's id.
+    pub trigger_id: Option<String>,
+    /// The instant of a tick; of missed ones the last.
+    pub nominal: Option<Time>,
+    /// The key.
+    pub key: String,
+    /// Who asked.
+    pub by_whom: String,
+    /// The version of the policy that decided.
+    pub version: i64,
+    /// When the first one was decided.
+    pub first_at: Time,
+    /// When the last one was.
+    pub last_at: Time,
+    /// How many.
+    pub count: u64,
+}
+
+/// The place of a decision in the order of decisions, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DecisionPlace {
+    /// When it was given; of several the last one.
+    pub at: Time,
+    /// It is a row of its own, no run's.
+    pub refusal: bool,
+    /// The number of the refusal or run.
+    pub id: i64,
+}
+
+/// Which decisions are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct DecisionFilter {
+    /// Of this job; none: of all.
+    pub job: Option<String>,
+    /// Given at this time or later.
+    pub since: Option<Time>,
+    /// Given before this time, or at it.
+    pub until: Option<Time>,
+    /// Only of triggers that became no run.
+    pub refused_only: bool,
+    /// The page that follows this one.
+    pub after: Option<DecisionPlace>,
+    /// At most so many, up to [`MAX_PAGE`].
+    pub limit: usize,
+}
+
+/// The triggers that one run turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TurnedAway {
+    /// How many.
+    pub count: u64,
+    /// When the first one came.
+    pub first_at: Option<Time>,
+    /// When the last one came.
+    pub last_at: Option<Time>,
+}
+
+/// Whether a node lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Liveness {
+    /// Its lock is held.
+    Alive,
+    /// Its lock is free, and nobody has taken its work over yet.
+    Gone,
+    /// Its lock cannot be looked at: another machine, or no right to.
+    Unknown,
+    /// It has left, or somebody has taken its work over.
+    Ended,
+}
+
+impl Liveness {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Gone => "gone",
+            Self::Unknown => "unknown",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl std::fmt::Display for Liveness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A process that works, or worked, on the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// Who it is.
+    pub row: NodeRow,
+    /// Attempts it said it executes.
+    pub busy: u32,
+    /// When it came.
+    pub started_at: Time,
+    /// Its last sign of life.
+    pub seen_at: Time,
+    /// When it left, or was found dead.
+    pub ended_at: Option<Time>,
+    /// What is known of its end.
+    pub end_reason: Option<String>,
+    /// Whether it lives.
+    pub liveness: Liveness,
+}
+
+/// What a node says about one job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The job.
+    pub job: String,
+    /// Why it cannot run it; none: it can.
+    pub reason: Option<String>,
+}
+
+/// A version of the policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionInfo {
+    /// Its number.
+    pub id: i64,
+    /// Whose.
+    pub owner: String,
+    /// When it was applied.
+    pub at: Time,
+    /// By whom.
+    pub by: String,
+    /// Its switches; none: it says nothing about them.
+    pub switches: Option<Switches>,
+    /// Where the switches came from: JSON, switch → text.
+    pub origins: String,
+}
+
+/// One slot of a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotInfo {
+    /// The job whose limit it is.
+    pub job: Arc<str>,
+    /// Its number, from 0.
+    pub n: u32,
+    /// The run that holds it and its fence; none: it is free.
+    pub holder: Option<(RunId, i64)>,
+}
+
+/// A dead run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadRun {
+    /// The run.
+    pub run: RunInfo,
+    /// The first later run of the same job and key that succeeded.
+    pub recovered_by: Option<RunId>,
+}
+
+/// The store itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreInfo {
+    /// When it was made.
+    pub created_at: Time,
+    /// The number that the next run gets.
+    pub next_run: RunId,
+    /// The number that the next refusal gets.
+    pub next_refusal: i64,
+    /// The version of the policy in force; 0: none was ever applied.
+    pub version: i64,
+}
+
+/// A promise that the store does not keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which check found it.
+    pub check: &'static str,
+    /// What the check demands.
+    pub demands: &'static str,
+    /// What it found, in a sentence.
+    pub found: String,
+}

@@ -1,0 +1,190 @@
+//! The embedded store: one SQLite file, or one in memory.
+
+mod migrate;
+mod open;
+#[cfg(test)]
+mod plans;
+mod query;
+mod row;
+mod tables;
+mod turnstile;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jobstile_core::time::Time;
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::error::Result;
+use crate::op::{self, Answer, Done, Memory, Op};
+
+pub use migrate::{SCHEMA, migrations};
+pub use open::{OpenAs, file_system, quick_check};
+pub use query::Reader;
+use row::failed;
+use tables::Tx;
+use turnstile::Turnstile;
+pub(crate) use turnstile::wake_file;
+
+/// A store that operations can be executed on, where they are called: no thread, no queue, no clock of its own.
+pub struct Store {
+    connection: Connection,
+    memory: Memory,
+    turnstile: Option<Arc<Turnstile>>,
+    path: Option<PathBuf>,
+    data_version: i64,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// A store in memory, gone with this value.
+    ///
+    /// # Errors
+    /// Where SQLite is too old or out of memory.
+    pub fn in_memory() -> Result<Self> {
+        let mut connection = Connection::open_in_memory().map_err(failed)?;
+        open::check_version()?;
+        open::settle_connection(&connection)?;
+        migrate::migrate(&mut connection, None)?;
+        Ok(Self { connection, memory: Memory::default(), turnstile: None, path: None, data_version: 0 })
+    }
+
+    /// The store in a file.
+    ///
+    /// # Errors
+    /// Where the file cannot be used: absent (unless it may be created), not allowed, on a network file system, damaged,
+    /// foreign, or written by a newer Jobstile.
+    pub fn open(path: &Path, open_as: OpenAs) -> Result<Self> {
+        let connection = open::open(path, open_as)?;
+        let turnstile = Some(Arc::new(Turnstile::beside(path)?));
+        Ok(Self { connection, memory: Memory::default(), turnstile, path: Some(path.to_owned()), data_version: 0 })
+    }
+
+    /// The file; none: in memory.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Executes a batch in one transaction and answers after its commit. A batch that fails is repeated operation by
+    /// operation, so that it harms only its cause.
+    pub fn execute(&mut self, now: Time, ops: &[Op]) -> Done {
+        match self.transact(now, ops) {
+            Ok(done) => done,
+            Err(error) if ops.len() == 1 => nothing(Err(error)),
+            Err(_) => {
+                let mut all = Done::default();
+                for op in ops {
+                    let one = self.transact(now, std::slice::from_ref(op)).unwrap_or_else(|error| nothing(Err(error)));
+                    all.answers.extend(one.answers);
+                    all.facts.extend(one.facts);
+                    all.marks.push(all.facts.len());
+                    all.ready |= one.ready;
+                    all.cut_short |= one.cut_short;
+                    all.asked_to_end |= one.asked_to_end;
+                    all.timed |= one.timed;
+                    all.counters = match (all.counters, one.counters) {
+                        (Some((before, _)), Some((_, after))) => Some((before, after)),
+                        (none, one) => none.or(one),
+                    };
+                }
+                all
+            }
+        }
+    }
+
+    /// The rows of a query as text, for tests that look at a store in memory.
+    ///
+    /// # Errors
+    /// Where SQLite does not take the statement.
+    #[doc(hidden)]
+    pub fn rows(&self, query: &str) -> Result<Vec<Vec<String>>> {
+        use rusqlite::types::ValueRef;
+        let mut statement = self.connection.prepare_cached(query).map_err(failed)?;
+        let columns = statement.column_count();
+        let text = |value: ValueRef<'_>| match value {
+            ValueRef::Null => "null".to_owned(),
+            ValueRef::Integer(n) => n.to_string(),
+            ValueRef::Real(n) => n.to_string(),
+            ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into_owned(),
+        };
+        let rows = statement.query_map([], |row| (0..columns).map(|c| row.get_ref(c).map(text)).collect());
+        rows.and_then(Iterator::collect).map_err(failed)
+    }
+
+    fn transact(&mut self, now: Time, ops: &[Op]) -> Result<Done> {
+        let turn = self.turnstile.as_ref().map(Turnstile::take).transpose()?;
+        let before = self.connection.total_changes();
+        let done = self.in_transaction(now, ops);
+        if done.is_err() {
+            // What was remembered may be of a version that was never committed.
+            self.memory = Memory::default();
+        }
+        if let Some(turn) = turn {
+            turn.leave(done.is_ok() && self.connection.total_changes() != before);
+        }
+        done
+    }
+
+    fn in_transaction(&mut self, now: Time, ops: &[Op]) -> Result<Done> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let done = op::execute(&mut Tx(&transaction), &mut self.memory, now, ops)?;
+        transaction.commit().map_err(failed)?;
+        Ok(done)
+    }
+
+    /// The promises that the store does not keep; a good one has none.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn verify(&self) -> Result<Vec<crate::store::read::Violation>> {
+        query::verify(&self.connection)
+    }
+
+    /// Another connection has written since this was last asked; a look that costs no transaction.
+    pub(crate) fn changed_by_others(&mut self) -> Result<bool> {
+        let version: i64 = self.connection.pragma_query_value(None, "data_version", |r| r.get(0)).map_err(failed)?;
+        Ok(std::mem::replace(&mut self.data_version, version) != version)
+    }
+}
+
+fn backup(from: &Connection, to: &Path) -> Result<()> {
+    use std::io::ErrorKind;
+    use std::os::unix::fs::OpenOptionsExt;
+    // Arguments and output are in it: nobody else looks unless its owner says so.
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
+    made.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            let what = format!("{} is there already; a backup never overwrites", to.display());
+            crate::Error::new(crate::Kind::Invalid, what)
+        }
+        kind => {
+            let kind = match kind {
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => crate::Kind::NotAllowed,
+                _ => crate::Kind::Invalid,
+            };
+            crate::Error::new(kind, format!("cannot write {}", to.display())).because(error)
+        }
+    })?;
+    let copied = migrate::backup(from, to);
+    if copied.is_err() {
+        // Half a copy is none. That it cannot be removed is less than why it was not made.
+        let _ = std::fs::remove_file(to);
+    }
+    copied
+}
+
+/// The SQLite that is built in.
+#[must_use]
+pub fn version() -> &'static str {
+    rusqlite::version()
+}
+
+fn nothing(answer: Result<Answer>) -> Done {
+    Done { answers: vec![answer], marks: vec![0], ..Done::default() }
+}

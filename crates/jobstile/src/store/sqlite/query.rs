@@ -1,0 +1,96 @@
+//! Questions to the file: one connection that cannot write, one `.sql` file a question.
+
+mod decisions;
+mod jobs;
+mod merge;
+mod nodes;
+mod runs;
+mod verify;
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction, TransactionBehavior};
+
+use super::open;
+use super::row::failed;
+use crate::error::Result;
+
+macro_rules! ask {
+    ($name:literal) => {
+        include_str!(concat!("../sql/query/", $name, ".sql"))
+    };
+}
+use ask;
+pub(super) use verify::verify;
+
+/// A connection that cannot write.
+#[derive(Debug)]
+pub struct Reader(Connection);
+
+impl Reader {
+    /// Opens a store for questions alone.
+    ///
+    /// # Errors
+    /// Where the file is absent, may not be read, or has another schema.
+    pub fn open(path: &Path) -> Result<Self> {
+        open::reader(path).map(Self)
+    }
+
+    /// Copies the store, while it is in use, into a file that is not there yet.
+    ///
+    /// # Errors
+    /// Where the file is there already or cannot be written.
+    pub fn backup(&self, to: &Path) -> Result<()> {
+        super::backup(&self.0, to)
+    }
+
+    /// Answers several questions by one state of the store.
+    ///
+    /// # Errors
+    /// Those of the questions, and where the store cannot be read.
+    pub fn at_once<T>(&self, ask: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        if !self.0.is_autocommit() {
+            return ask(self);
+        }
+        let _state = Transaction::new_unchecked(&self.0, TransactionBehavior::Deferred).map_err(failed)?;
+        ask(self)
+    }
+
+    /// Looks at the file itself, page by page, and says what is wrong with it; nothing where it is whole.
+    pub(crate) fn quick_check(&self, max: usize) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        let of = rusqlite::types::Value::from(i64::try_from(max).unwrap_or(i64::MAX));
+        self.0
+            .pragma(None, "quick_check", of, |row| {
+                found.push(row.get::<_, String>(0)?);
+                Ok(())
+            })
+            .map_err(failed)?;
+        found.retain(|line| line != "ok");
+        Ok(found)
+    }
+
+    fn one<T>(&self, sql: &str, params: impl Params, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        self.0.prepare_cached(sql).and_then(|mut s| s.query_row(params, read)).map_err(failed)
+    }
+
+    fn maybe<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
+        self.0.prepare_cached(sql).and_then(|mut s| s.query_row(params, read).optional()).map_err(failed)
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        let rows = statement.query_map(params, read).map_err(failed)?;
+        rows.collect::<rusqlite::Result<Vec<T>>>().map_err(failed)
+    }
+}

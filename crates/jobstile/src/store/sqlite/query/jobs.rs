@@ -1,0 +1,116 @@
+//! Jobs, versions, switches, numbers.
+
+use std::sync::Arc;
+
+use jobstile_core::policy::Switches;
+use jobstile_core::time::Time;
+use rusqlite::{Row, params};
+
+use super::{Reader, ask};
+use crate::error::{Error, Kind, Result};
+use crate::store::numbers::Numbers;
+use crate::store::read::{JobInfo, MAX_PAGE, PauseInfo, SlotInfo, StoreInfo, VersionInfo};
+use crate::store::sqlite::row::{self, run_id_at};
+use crate::store::wire;
+
+impl Reader {
+    pub(crate) fn store(&self) -> Result<StoreInfo> {
+        self.one(ask!("store"), [], |row| {
+            Ok(StoreInfo {
+                created_at: Time(row.get(0)?),
+                next_run: run_id_at(row, 1)?,
+                next_refusal: row.get(2)?,
+                version: row.get(3)?,
+            })
+        })
+    }
+
+    pub(crate) fn jobs(&self) -> Result<Vec<JobInfo>> {
+        self.all(ask!("jobs"), [], job)?.into_iter().map(with_policy).collect()
+    }
+
+    pub(crate) fn job(&self, name: &str) -> Result<Option<JobInfo>> {
+        self.maybe(ask!("job"), [name], job)?.map(with_policy).transpose()
+    }
+
+    pub(crate) fn names(&self) -> Result<Vec<Arc<str>>> {
+        self.all(ask!("names"), [], |row| row.get(0))
+    }
+
+    pub(crate) fn versions(&self, before: Option<i64>, limit: usize) -> Result<Vec<VersionInfo>> {
+        self.all(ask!("versions"), params![before.unwrap_or(i64::MAX), limit.min(MAX_PAGE)], version)
+    }
+
+    pub(crate) fn switches(&self) -> Result<Option<VersionInfo>> {
+        self.maybe(ask!("switches"), [], version)
+    }
+
+    pub(crate) fn numbers(&self, job: i64, since_hour: i64) -> Result<Vec<(i64, Numbers)>> {
+        let rows = self.all(ask!("numbers"), [job, since_hour], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+        rows.into_iter()
+            .map(|(hour, text)| {
+                let what = "the numbers of a job cannot be read";
+                let numbers = serde_json::from_str(&text).map_err(|e| Error::new(Kind::Store, what).because(e))?;
+                Ok((hour, numbers))
+            })
+            .collect()
+    }
+
+    pub(crate) fn slots(&self, job: i64) -> Result<Vec<SlotInfo>> {
+        self.all(ask!("slots"), [job], |row| {
+            let run: Option<i64> = row.get(2)?;
+            let fence: Option<i64> = row.get(3)?;
+            let holder = run.zip(fence).map(|(run, fence)| (jobstile_core::id::RunId(run), fence));
+            Ok(SlotInfo { job: row.get(0)?, n: row.get(1)?, holder })
+        })
+    }
+}
+
+fn job(row: &Row<'_>) -> rusqlite::Result<(JobInfo, Option<String>)> {
+    let paused_at: Option<Time> = row::maybe_time(row, 8)?;
+    let pause = match paused_at {
+        None => None,
+        Some(at) => Some(PauseInfo {
+            at,
+            until: row::maybe_time(row, 9)?,
+            by: row.get::<_, Option<String>>(10)?.unwrap_or_default(),
+            why: row.get(11)?,
+        }),
+    };
+    let info = JobInfo {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        policy: None,
+        owner: row.get(3)?,
+        version: row.get(4)?,
+        origins: row.get(5)?,
+        next_at: row::maybe_time(row, 6)?,
+        last_at: row::maybe_time(row, 7)?,
+        pause,
+        tally: row::tally(row, 12)?,
+    };
+    Ok((info, row.get(2)?))
+}
+
+fn with_policy((mut job, text): (JobInfo, Option<String>)) -> Result<JobInfo> {
+    job.policy = text.map(|text| wire::read(&job.name, &text)).transpose()?;
+    Ok(job)
+}
+
+fn version(row: &Row<'_>) -> rusqlite::Result<VersionInfo> {
+    let deduplication: Option<bool> = row.get(4)?;
+    let switches = match deduplication {
+        None => None,
+        Some(deduplication) => {
+            Some(Switches { deduplication, aggressive: row.get(5)?, stacking_prevention: row.get(6)? })
+        }
+    };
+    Ok(VersionInfo {
+        id: row.get(0)?,
+        owner: row.get(1)?,
+        at: Time(row.get(2)?),
+        by: row.get(3)?,
+        switches,
+        origins: row.get(7)?,
+    })
+}

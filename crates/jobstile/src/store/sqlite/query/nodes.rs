@@ -1,0 +1,48 @@
+//! Nodes, and what they say they can run. Whether they live is not in the file: their locks say.
+
+use jobstile_core::time::Time;
+use rusqlite::{Row, params};
+
+use super::{Reader, ask};
+use crate::error::Result;
+use crate::store::NodeRow;
+use crate::store::read::{Liveness, MAX_PAGE, NodeInfo, Offer};
+use crate::store::sqlite::row;
+
+impl Reader {
+    /// Nodes by the file alone: those that have not ended are `Unknown`.
+    pub(crate) fn nodes(&self, limit: usize) -> Result<Vec<NodeInfo>> {
+        self.all(ask!("nodes"), [limit.min(MAX_PAGE)], node)
+    }
+
+    pub(crate) fn node(&self, id: &str) -> Result<Option<NodeInfo>> {
+        self.maybe(ask!("node"), [id], node)
+    }
+
+    pub(crate) fn offers(&self, node: &str) -> Result<Vec<Offer>> {
+        self.all(ask!("offers"), params![node], |row| Ok(Offer { job: row.get(0)?, reason: row.get(1)? }))
+    }
+}
+
+fn node(row: &Row<'_>) -> rusqlite::Result<NodeInfo> {
+    let ended_at = row::maybe_time(row, 12)?;
+    Ok(NodeInfo {
+        row: NodeRow {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            kind: row.get(2)?,
+            host: row.get(3)?,
+            pid: row.get(4)?,
+            user: row.get(5)?,
+            program: row.get(6)?,
+            dir: row.get(7)?,
+            workers: row.get(8)?,
+        },
+        busy: row.get(9)?,
+        started_at: Time(row.get(10)?),
+        seen_at: Time(row.get(11)?),
+        ended_at,
+        end_reason: row.get(13)?,
+        liveness: if ended_at.is_some() { Liveness::Ended } else { Liveness::Unknown },
+    })
+}

@@ -1,0 +1,188 @@
+//! Rows as Rust values, and SQLite's errors as ours.
+
+use std::str::FromStr;
+
+use jobstile_core::decide::{Tally, Target};
+use jobstile_core::id::RunId;
+use jobstile_core::policy::Switches;
+use jobstile_core::run::State;
+use jobstile_core::time::Time;
+use rusqlite::types::Type;
+use rusqlite::{ErrorCode, Row};
+
+use crate::error::{Error, Kind};
+use crate::fact::Decided;
+use crate::store::{FirstAnswer, JobRow, NodeRow, RunRow};
+
+/// A failure of SQLite, with its kind.
+pub(crate) fn failed(error: rusqlite::Error) -> Error {
+    let (kind, what) = match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => (Kind::Invariant, "the store refused a write that breaks a promise"),
+        Some(ErrorCode::DiskFull) => (Kind::Store, "the disk is full: nothing was written"),
+        Some(ErrorCode::SystemIoFailure) => (Kind::Store, "the disk does not read or write (is it full?)"),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (Kind::NotAllowed, "the store may not be written"),
+        Some(ErrorCode::CannotOpen) => (Kind::Store, "the store's file cannot be opened"),
+        Some(ErrorCode::DatabaseCorrupt) => (Kind::Store, "the store's file is damaged"),
+        Some(ErrorCode::NotADatabase) => (Kind::Store, "the file is no SQLite database"),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            (Kind::Store, "the store is locked by another program")
+        }
+        _ => (Kind::Store, "the store failed"),
+    };
+    Error::new(kind, what).because(error)
+}
+
+/// A state's spelling.
+pub(super) fn word(state: State) -> &'static str {
+    state.as_str()
+}
+
+pub(super) fn parsed<T: FromStr>(row: &Row<'_>, at: usize) -> rusqlite::Result<T>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text = row.get_ref(at)?.as_str()?;
+    text.parse().map_err(|e| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(e)))
+}
+
+pub(super) fn maybe_parsed<T: FromStr>(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<T>>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    match row.get_ref(at)?.as_str_or_null()? {
+        None => Ok(None),
+        Some(text) => {
+            text.parse().map(Some).map_err(|e| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(e)))
+        }
+    }
+}
+
+fn time(row: &Row<'_>, at: usize) -> rusqlite::Result<Time> {
+    row.get(at).map(Time)
+}
+
+pub(super) fn maybe_time(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Time>> {
+    Ok(row.get::<_, Option<i64>>(at)?.map(Time))
+}
+
+pub(super) fn run_id(row: &Row<'_>) -> rusqlite::Result<RunId> {
+    row.get(0).map(RunId)
+}
+
+pub(super) fn run_id_at(row: &Row<'_>, at: usize) -> rusqlite::Result<RunId> {
+    row.get(at).map(RunId)
+}
+
+/// Four counts in a row.
+pub(super) fn tally(row: &Row<'_>, at: usize) -> rusqlite::Result<Tally> {
+    Ok(Tally {
+        scheduled: row.get(at)?,
+        queued: row.get(at + 1)?,
+        running: row.get(at + 2)?,
+        retrying: row.get(at + 3)?,
+    })
+}
+
+pub(super) fn switches(row: &Row<'_>) -> rusqlite::Result<Switches> {
+    Ok(Switches { deduplication: row.get(0)?, aggressive: row.get(1)?, stacking_prevention: row.get(2)? })
+}
+
+pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
+    Ok(Target { run: RunId(row.get(0)?), state: parsed(row, 1)?, started: row.get(2)?, priority: parsed(row, 3)? })
+}
+
+pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRow> {
+    Ok(JobRow {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        policy: row.get(2)?,
+        owner: row.get(3)?,
+        version: row.get(4)?,
+        origins: row.get(5)?,
+        next_at: maybe_time(row, 6)?,
+        last_at: maybe_time(row, 7)?,
+        paused_at: maybe_time(row, 8)?,
+        paused_until: maybe_time(row, 9)?,
+    })
+}
+
+pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+    Ok(RunRow {
+        id: RunId(row.get(0)?),
+        job: row.get(1)?,
+        state: parsed(row, 2)?,
+        key: row.get(3)?,
+        keyed: row.get(4)?,
+        target: row.get(5)?,
+        lineage: row.get(6)?,
+        priority: parsed(row, 7)?,
+        rank: row.get(8)?,
+        admitted_at: time(row, 9)?,
+        first_due: time(row, 10)?,
+        due: time(row, 11)?,
+        args: row.get(12)?,
+        source: parsed(row, 13)?,
+        trigger_id: row.get(14)?,
+        nominal: maybe_time(row, 15)?,
+        by_whom: row.get(16)?,
+        rerun_of: row.get::<_, Option<i64>>(17)?.map(RunId),
+        version: row.get(18)?,
+        waits_on: row.get(19)?,
+        claims: row.get(20)?,
+        failures: row.get(21)?,
+        lost: row.get(22)?,
+        fence: row.get(23)?,
+        node: row.get(24)?,
+        claimed_at: maybe_time(row, 25)?,
+        cancel_at: maybe_time(row, 26)?,
+        cancel_by: row.get(27)?,
+        ended_at: maybe_time(row, 28)?,
+        code: maybe_parsed(row, 29)?,
+        by_run: row.get::<_, Option<i64>>(30)?.map(RunId),
+        deduped: row.get(31)?,
+    })
+}
+
+pub(super) fn first_answer(row: &Row<'_>) -> rusqlite::Result<FirstAnswer> {
+    Ok(FirstAnswer {
+        at: time(row, 0)?,
+        args: row.get(1)?,
+        decision: parsed(row, 2)?,
+        code: parsed(row, 3)?,
+        run: row.get::<_, Option<i64>>(4)?.map(RunId),
+        by: row.get::<_, i64>(5).map(|id| (id > 0).then_some(RunId(id)))?,
+    })
+}
+
+pub(super) fn node(row: &Row<'_>) -> rusqlite::Result<NodeRow> {
+    Ok(NodeRow {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        kind: row.get(2)?,
+        host: row.get(3)?,
+        pid: row.get(4)?,
+        user: row.get(5)?,
+        program: row.get(6)?,
+        dir: row.get(7)?,
+        workers: row.get(8)?,
+    })
+}
+
+pub(super) fn news(row: &Row<'_>) -> rusqlite::Result<(Decided, String)> {
+    let fact = Decided {
+        at: time(row, 0)?,
+        job: row.get(1)?,
+        source: parsed(row, 2)?,
+        decision: parsed(row, 3)?,
+        code: parsed(row, 4)?,
+        run: row.get::<_, Option<i64>>(5)?.map(RunId),
+        by: row.get::<_, i64>(6).map(|id| (id > 0).then_some(RunId(id)))?,
+        count: row.get(7)?,
+        replayed: false,
+        aggressive: false,
+        later: row.get(8)?,
+        waiting: row.get(9)?,
+        running: row.get(10)?,
+    };
+    Ok((fact, row.get(11)?))
+}

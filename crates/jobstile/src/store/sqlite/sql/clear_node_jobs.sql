@@ -1,0 +1,1 @@
+delete from node_job where node = ?1

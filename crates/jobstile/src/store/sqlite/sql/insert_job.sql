@@ -1,0 +1,1 @@
+insert into job (name, version, origins) values (?1, 0, '{}')

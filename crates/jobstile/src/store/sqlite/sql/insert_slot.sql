@@ -1,0 +1,1 @@
+insert into slot (job, n, run, fence) values (?1, ?2, ?3, ?4)

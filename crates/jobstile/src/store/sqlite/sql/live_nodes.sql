@@ -1,0 +1,1 @@
+select id, name, kind, host, pid, user, program, dir, workers from node indexed by node_live where ended_at is null order by started_at

@@ -1,0 +1,1 @@
+select numbers from stat where job = ?1 and hour = ?2

@@ -1,0 +1,4 @@
+delete from run where id in (
+    select id from run indexed by run_ended
+    where job = ?1 and state = ?5 and ended_at is not null and ended_at < ?2 and (trigger_id is null or admitted_at < ?3)
+    order by ended_at limit ?4)

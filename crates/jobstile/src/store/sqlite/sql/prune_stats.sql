@@ -1,0 +1,1 @@
+delete from stat where hour < ?1

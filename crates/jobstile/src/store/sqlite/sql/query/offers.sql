@@ -1,0 +1,1 @@
+select job, reason from node_job where node = ?1 order by job

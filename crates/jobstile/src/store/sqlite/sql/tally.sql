@@ -1,0 +1,1 @@
+select scheduled, queued, running, retrying from tally where job = ?1

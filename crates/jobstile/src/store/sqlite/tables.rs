@@ -1,0 +1,448 @@
+//! The statements that operations ask for, one `.sql` file each.
+
+use std::sync::Arc;
+
+use jobstile_core::decide::{Tally, Target};
+use jobstile_core::id::RunId;
+use jobstile_core::policy::Switches;
+use jobstile_core::run::State;
+use jobstile_core::time::Time;
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::row::{self, failed, word};
+use crate::error::{Error, Result};
+use crate::op::Pause;
+use crate::store::{
+    AttemptRow, Counters, FirstAnswer, JobRow, NodeRow, Printed, PruneBefore, RefusalRow, RunRow, Tables, VersionRow,
+};
+
+macro_rules! sql {
+    ($name:literal) => {
+        include_str!(concat!("sql/", $name, ".sql"))
+    };
+}
+
+/// The statements of a store inside a transaction of its connection.
+pub(super) struct Tx<'c>(pub(super) &'c Connection);
+
+impl Tx<'_> {
+    fn run_sql(&self, sql: &str, params: impl Params) -> Result<usize> {
+        self.0.prepare_cached(sql).and_then(|mut s| s.execute(params)).map_err(failed)
+    }
+
+    fn one<T>(&self, sql: &str, params: impl Params, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        self.0.prepare_cached(sql).and_then(|mut s| s.query_row(params, read)).map_err(failed)
+    }
+
+    fn maybe<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
+        self.0.prepare_cached(sql).and_then(|mut s| s.query_row(params, read).optional()).map_err(failed)
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        let rows = statement.query_map(params, read).map_err(failed)?;
+        rows.collect::<rusqlite::Result<Vec<T>>>().map_err(failed)
+    }
+
+    // A run that is not as it was read: the promise of the fence, kept by the row count.
+    fn exactly_one(&self, run: RunId, changed: usize) -> Result<()> {
+        if changed == 1 {
+            return Ok(());
+        }
+        Err(Error::invariant(format!("run {run} has another fence than the one it was read with")))
+    }
+}
+
+impl Tables for Tx<'_> {
+    fn counters(&mut self) -> Result<Counters> {
+        self.one(sql!("counters"), [], |r| {
+            Ok(Counters { run: r.get(0)?, refusal: r.get(1)?, fence: r.get(2)?, version: r.get(3)? })
+        })
+    }
+
+    fn set_counters(&mut self, c: Counters) -> Result<()> {
+        self.run_sql(sql!("set_counters"), params![c.run, c.refusal, c.fence, c.version]).map(drop)
+    }
+
+    fn switches(&mut self) -> Result<Option<Switches>> {
+        self.maybe(sql!("switches"), [], row::switches)
+    }
+
+    fn insert_version(&mut self, v: &VersionRow, now: Time) -> Result<()> {
+        let (d, a, s) = match v.switches {
+            Some(s) => (Some(s.deduplication), Some(s.aggressive), Some(s.stacking_prevention)),
+            None => (None, None, None),
+        };
+        self.run_sql(sql!("insert_version"), params![v.id, v.owner, now.0, v.by, d, a, s, v.origins]).map(drop)
+    }
+
+    fn job_by_name(&mut self, name: &str) -> Result<Option<JobRow>> {
+        self.maybe(sql!("job_by_name"), [name], row::job)
+    }
+
+    fn job_by_id(&mut self, id: i64) -> Result<Option<JobRow>> {
+        self.maybe(sql!("job_by_id"), [id], row::job)
+    }
+
+    fn jobs(&mut self) -> Result<Vec<JobRow>> {
+        self.all(sql!("jobs"), [], row::job)
+    }
+
+    fn insert_job(&mut self, name: &str) -> Result<i64> {
+        self.run_sql(sql!("insert_job"), [name])?;
+        let id = self.0.last_insert_rowid();
+        self.run_sql(sql!("insert_tally"), [id])?;
+        Ok(id)
+    }
+
+    fn set_policy(&mut self, j: &JobRow) -> Result<()> {
+        let params =
+            params![j.id, j.policy, j.owner, j.version, j.origins, j.next_at.map(|t| t.0), j.last_at.map(|t| t.0)];
+        self.run_sql(sql!("set_policy"), params).map(drop)
+    }
+
+    fn set_cursor(&mut self, job: i64, next: Option<Time>, last: Option<Time>) -> Result<()> {
+        self.run_sql(sql!("set_cursor"), params![job, next.map(|t| t.0), last.map(|t| t.0)]).map(drop)
+    }
+
+    fn set_pause(&mut self, job: i64, pause: Option<&Pause>, now: Time) -> Result<()> {
+        let params = params![
+            job,
+            pause.map(|_| now.0),
+            pause.and_then(|p| p.until).map(|t| t.0),
+            pause.map(|p| &p.by),
+            pause.and_then(|p| p.why.as_ref())
+        ];
+        self.run_sql(sql!("set_pause"), params).map(drop)
+    }
+
+    fn jobs_due(&mut self, now: Time) -> Result<Vec<Arc<str>>> {
+        self.all(sql!("jobs_due"), [now.0], |r| r.get(0))
+    }
+
+    fn next_instant(&mut self, now: Time) -> Result<Option<Time>> {
+        self.one(sql!("next_instant"), [now.0], |r| Ok(r.get::<_, Option<i64>>(0)?.map(Time)))
+    }
+
+    fn tally(&mut self, job: i64) -> Result<Tally> {
+        self.one(sql!("tally"), [job], |r| {
+            Ok(Tally { scheduled: r.get(0)?, queued: r.get(1)?, running: r.get(2)?, retrying: r.get(3)? })
+        })
+    }
+
+    fn set_tally(&mut self, job: i64, t: Tally) -> Result<()> {
+        self.run_sql(sql!("set_tally"), params![job, t.scheduled, t.queued, t.running, t.retrying]).map(drop)
+    }
+
+    fn run(&mut self, id: RunId) -> Result<Option<RunRow>> {
+        self.maybe(sql!("run"), [id.0], row::run)
+    }
+
+    fn insert_run(&mut self, r: &RunRow) -> Result<()> {
+        let params = params![
+            r.id.0,
+            r.job,
+            word(r.state),
+            r.key,
+            r.keyed,
+            r.target,
+            r.lineage,
+            r.priority.as_str(),
+            r.rank,
+            r.admitted_at.0,
+            r.first_due.0,
+            r.due.0,
+            r.args,
+            r.source.as_str(),
+            r.trigger_id,
+            r.nominal.map(|t| t.0),
+            r.by_whom,
+            r.rerun_of.map(|id| id.0),
+            r.version,
+            r.waits_on,
+            r.claims,
+            r.failures,
+            r.lost,
+            r.fence,
+            r.node,
+            r.claimed_at.map(|t| t.0),
+            r.cancel_at.map(|t| t.0),
+            r.cancel_by,
+            r.ended_at.map(|t| t.0),
+            r.code.map(|c| c.as_str()),
+            r.by_run.map(|id| id.0),
+            r.deduped
+        ];
+        self.run_sql(sql!("insert_run"), params).map(drop)
+    }
+
+    fn update_run(&mut self, r: &RunRow, fence: i64) -> Result<()> {
+        let params = params![
+            r.id.0,
+            fence,
+            word(r.state),
+            r.target,
+            r.lineage,
+            r.priority.as_str(),
+            r.rank,
+            r.due.0,
+            r.waits_on,
+            r.failures,
+            r.lost,
+            r.node,
+            r.cancel_at.map(|t| t.0),
+            r.cancel_by,
+            r.ended_at.map(|t| t.0),
+            r.code.map(|c| c.as_str()),
+            r.by_run.map(|id| id.0)
+        ];
+        let changed = self.run_sql(sql!("update_run"), params)?;
+        self.exactly_one(r.id, changed)
+    }
+
+    fn claim_run(&mut self, r: &RunRow, fence: i64) -> Result<()> {
+        let params = params![r.id.0, fence, r.target, r.claims, r.fence, r.node, r.claimed_at.map(|t| t.0)];
+        let changed = self.run_sql(sql!("claim_run"), params)?;
+        self.exactly_one(r.id, changed)
+    }
+
+    fn target(&mut self, job: i64, key: &str) -> Result<Option<Target>> {
+        self.maybe(sql!("target"), params![job, key], row::target)
+    }
+
+    fn scheduled_target(&mut self, job: i64, key: &str, due: Time) -> Result<Option<Target>> {
+        self.maybe(sql!("scheduled_target"), params![job, key, due.0], row::target)
+    }
+
+    fn oldest_taking(&mut self, job: i64) -> Result<Option<RunId>> {
+        self.maybe(sql!("oldest_taking"), [job], row::run_id)
+    }
+
+    fn oldest_waiting(&mut self, job: i64) -> Result<Option<RunId>> {
+        self.maybe(sql!("oldest_waiting"), [job], row::run_id)
+    }
+
+    fn oldest_running(&mut self, job: i64) -> Result<Option<RunId>> {
+        self.maybe(sql!("oldest_running"), [job], row::run_id)
+    }
+
+    fn superseding(&mut self, job: i64, key: &str, first_due: Time, id: RunId) -> Result<Option<RunId>> {
+        self.maybe(sql!("superseding"), params![job, key, first_due.0, id.0], row::run_id)
+    }
+
+    fn superseded(&mut self, job: i64, key: &str, first_due: Time, id: RunId) -> Result<Vec<RunId>> {
+        self.all(sql!("superseded"), params![job, key, first_due.0, id.0], row::run_id)
+    }
+
+    fn next_due(&mut self) -> Result<Option<(Time, RunId)>> {
+        self.maybe(sql!("next_due"), [], |r| Ok((Time(r.get(0)?), RunId(r.get(1)?))))
+    }
+
+    fn ready_jobs(&mut self) -> Result<Vec<i64>> {
+        self.all(sql!("ready_jobs"), [], |r| r.get(0))
+    }
+
+    fn ready_line(&mut self, limit: usize) -> Result<Vec<RunRow>> {
+        self.all(sql!("ready_line"), params![i64::MIN, limit], row::run)
+    }
+
+    fn ready_head(&mut self, job: i64) -> Result<Option<RunRow>> {
+        self.maybe(sql!("ready_head"), [job], row::run)
+    }
+
+    fn first_waiter(&mut self, waits_on: &str) -> Result<Option<RunId>> {
+        self.maybe(sql!("first_waiter"), [waits_on], row::run_id)
+    }
+
+    fn set_waits_on(&mut self, run: RunId, fence: i64, waits_on: Option<&str>) -> Result<()> {
+        let changed = self.run_sql(sql!("set_waits_on"), params![run.0, fence, waits_on])?;
+        self.exactly_one(run, changed)
+    }
+
+    fn make_all_ready(&mut self, waits_on: &str) -> Result<u64> {
+        self.run_sql(sql!("make_all_ready"), [waits_on]).map(|n| n as u64)
+    }
+
+    fn clear_started_targets(&mut self, job: i64) -> Result<()> {
+        self.run_sql(sql!("clear_started_targets"), [job]).map(drop)
+    }
+
+    fn set_lineage(&mut self, job: i64) -> Result<()> {
+        self.run_sql(sql!("set_lineage"), [job]).map(drop)
+    }
+
+    fn running_of_job(&mut self, job: i64) -> Result<Vec<RunRow>> {
+        self.all(sql!("running_of_job"), [job], row::run)
+    }
+
+    fn running_of_node(&mut self, node: &str) -> Result<Vec<RunId>> {
+        self.all(sql!("running_of_node"), [node], row::run_id)
+    }
+
+    fn insert_attempt(&mut self, a: &AttemptRow) -> Result<()> {
+        let params = params![
+            a.run.0,
+            a.n,
+            a.fence,
+            a.node,
+            a.claimed_at.0,
+            a.ended_at.0,
+            a.outcome.as_str(),
+            a.message,
+            a.exit_code
+        ];
+        self.run_sql(sql!("insert_attempt"), params).map(drop)
+    }
+
+    fn insert_output(&mut self, run: RunId, n: u32, p: &Printed) -> Result<()> {
+        self.run_sql(sql!("insert_output"), params![run.0, n, p.head, p.tail, p.dropped]).map(drop)
+    }
+
+    fn take_slot(&mut self, job: i64, run: RunId, fence: i64) -> Result<bool> {
+        self.run_sql(sql!("take_slot"), params![job, run.0, fence]).map(|n| n == 1)
+    }
+
+    fn release_slot(&mut self, job: i64, run: RunId, fence: i64) -> Result<Option<u32>> {
+        self.maybe(sql!("release_slot"), params![job, run.0, fence], |r| r.get(0))
+    }
+
+    fn has_free_slot(&mut self, job: i64) -> Result<bool> {
+        self.one(sql!("has_free_slot"), [job], |r| r.get(0))
+    }
+
+    fn last_slot(&mut self, job: i64) -> Result<Option<u32>> {
+        self.one(sql!("last_slot"), [job], |r| r.get(0))
+    }
+
+    fn slots(&mut self, job: i64) -> Result<Vec<(u32, Option<RunId>)>> {
+        self.all(sql!("slots"), [job], |r| Ok((r.get(0)?, r.get::<_, Option<i64>>(1)?.map(RunId))))
+    }
+
+    fn insert_slot(&mut self, job: i64, n: u32, holder: Option<(RunId, i64)>) -> Result<()> {
+        let params = params![job, n, holder.map(|h| h.0.0), holder.map(|h| h.1)];
+        self.run_sql(sql!("insert_slot"), params).map(drop)
+    }
+
+    fn move_slot(&mut self, job: i64, from: u32, to: u32) -> Result<()> {
+        self.run_sql(sql!("move_slot"), params![job, from, to]).map(drop)
+    }
+
+    fn delete_slot(&mut self, job: i64, n: u32) -> Result<()> {
+        self.run_sql(sql!("delete_slot"), params![job, n]).map(drop)
+    }
+
+    fn first_answer(&mut self, job: i64, trigger_id: &str) -> Result<Option<FirstAnswer>> {
+        self.maybe(sql!("first_answer"), params![job, trigger_id], row::first_answer)
+    }
+
+    fn forget_trigger_id(&mut self, job: i64, trigger_id: &str) -> Result<()> {
+        self.run_sql(sql!("forget_run_trigger_id"), params![job, trigger_id])?;
+        self.run_sql(sql!("forget_refusal_trigger_id"), params![job, trigger_id]).map(drop)
+    }
+
+    fn insert_refusal(&mut self, r: &RefusalRow) -> Result<()> {
+        let params = params![
+            r.id,
+            r.job,
+            r.job_name,
+            r.source.as_str(),
+            r.decision.as_str(),
+            r.code.as_str(),
+            r.key,
+            r.by.map_or(0, |id| id.0),
+            r.minute,
+            r.trigger_id,
+            r.nominal.map(|t| t.0),
+            r.args,
+            r.priority.as_str(),
+            r.by_whom,
+            r.version,
+            r.at.0,
+            r.count
+        ];
+        self.run_sql(sql!("insert_refusal"), params).map(drop)
+    }
+
+    fn insert_node(&mut self, n: &NodeRow, now: Time) -> Result<()> {
+        let params = params![n.id, n.name, n.kind, n.host, n.pid, n.user, n.program, n.dir, n.workers, now.0];
+        self.run_sql(sql!("insert_node"), params).map(drop)
+    }
+
+    fn set_node_jobs(&mut self, node: &str, jobs: &[(String, Option<String>)]) -> Result<()> {
+        self.run_sql(sql!("clear_node_jobs"), [node])?;
+        for (job, reason) in jobs {
+            self.run_sql(sql!("insert_node_job"), params![node, job, reason])?;
+        }
+        Ok(())
+    }
+
+    fn node_seen(&mut self, node: &str, busy: u32, now: Time) -> Result<()> {
+        self.run_sql(sql!("node_seen"), params![node, busy, now.0]).map(drop)
+    }
+
+    fn end_node(&mut self, node: &str, now: Time, reason: &str) -> Result<()> {
+        self.run_sql(sql!("end_node"), params![node, now.0, reason]).map(drop)
+    }
+
+    fn numbers(&mut self, job: i64, hour: i64) -> Result<Option<String>> {
+        self.maybe(sql!("numbers"), params![job, hour], |r| r.get(0))
+    }
+
+    fn set_numbers(&mut self, job: i64, hour: i64, numbers: &str) -> Result<()> {
+        self.run_sql(sql!("set_numbers"), params![job, hour, numbers]).map(drop)
+    }
+
+    fn asked_to_end(&mut self, node: &str) -> Result<Vec<RunId>> {
+        self.all(sql!("asked_to_end"), [node], row::run_id)
+    }
+
+    fn node_jobs(&mut self, node: &str) -> Result<Vec<String>> {
+        self.all(sql!("node_jobs"), [node], |r| r.get(0))
+    }
+
+    fn live_nodes(&mut self) -> Result<Vec<NodeRow>> {
+        self.all(sql!("live_nodes"), [], row::node)
+    }
+
+    fn forgotten_waiters(&mut self) -> Result<Vec<i64>> {
+        self.all(sql!("forgotten_waiters"), [], |r| r.get(0))
+    }
+
+    fn news(&mut self, from: Counters, to: Counters) -> Result<Vec<(crate::fact::Decided, String)>> {
+        self.all(sql!("news"), params![from.run, to.run, from.refusal, to.refusal], row::news)
+    }
+
+    fn prune(&mut self, before: PruneBefore) -> Result<u64> {
+        let mut pruned = 0;
+        for job in self.jobs()? {
+            let kept = self.maybe(sql!("newest_kept_success"), params![job.id, before.keep], |r| r.get::<_, i64>(0))?;
+            let params = params![
+                job.id,
+                before.successes.0,
+                before.trigger_ids.0,
+                before.max,
+                kept.map_or(i64::MIN, |at| at.saturating_add(1))
+            ];
+            pruned += self.run_sql(sql!("prune_successes"), params)?;
+            for state in [State::Dead, State::Cancelled, State::Refused, State::Expired] {
+                let params = params![job.id, before.others.0, before.trigger_ids.0, before.max, word(state)];
+                pruned += self.run_sql(sql!("prune_others"), params)?;
+            }
+        }
+        let params = params![before.others.0, before.trigger_ids.0, before.max];
+        pruned += self.run_sql(sql!("prune_refusals"), params)?;
+        pruned += self.run_sql(sql!("prune_nodes"), [before.others.0])?;
+        pruned += self.run_sql(sql!("prune_stats"), [before.others.0.div_euclid(3_600_000_000)])?;
+        Ok(pruned as u64)
+    }
+}

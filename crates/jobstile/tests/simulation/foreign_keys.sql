@@ -1,0 +1,1 @@
+select "table", rowid, parent, fkid from pragma_foreign_key_check

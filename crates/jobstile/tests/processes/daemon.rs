@@ -109,7 +109,7 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = sweep::end_all(&self.id, Duration::ZERO);
-        reap();
+        reap(None);
     }
 }
 
@@ -132,7 +132,7 @@ fn a_killed_keeper_takes_its_commands_along() {
             // A new keeper works.
             assert_eq!(node.run(attempt(), &node.command(&["true"])).await.outcome, Outcome::Success);
         }
-        reap();
+        reap(keeper_of(std::process::id()));
         node.end().await;
     });
 }

@@ -196,10 +196,25 @@ pub(crate) fn zombies() -> Vec<i32> {
         .collect()
 }
 
-/// Waits for the dead that came to this program, a sub-reaper, from daemons that were killed. No node may be at work.
-pub(crate) fn reap() {
-    for pid in zombies() {
-        let _ = rustix::process::waitpid(rustix::process::Pid::from_raw(pid), rustix::process::WaitOptions::NOHANG);
+/// Waits for all that came to this program, a sub-reaper, from daemons and keepers that were killed; `spared` is the
+/// keeper of a node that is still at work.
+pub(crate) fn reap(spared: Option<i32>) {
+    let (own, start) = (std::process::id().to_string(), Instant::now());
+    let is_own = |pid: &i32| {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        text.rsplit_once(") ").is_some_and(|(_, rest)| rest.split(' ').nth(1) == Some(&own))
+    };
+    loop {
+        let mut children = pids();
+        children.retain(|pid| Some(*pid) != spared && is_own(pid));
+        if children.is_empty() || std::thread::panicking() {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "{children:?} never ended");
+        for pid in children.into_iter().filter(|pid| !lives(*pid)) {
+            let _ = rustix::process::waitpid(rustix::process::Pid::from_raw(pid), rustix::process::WaitOptions::NOHANG);
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

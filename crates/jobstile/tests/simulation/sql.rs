@@ -101,9 +101,11 @@ pub(crate) fn learn_what_was_pruned(store: &Store, model: &mut Model, ledger: &m
     let left: BTreeSet<i64> =
         rows(store, include_str!("run_ids.sql"))?.iter().filter_map(|row| row[0].parse().ok()).collect();
     let gone: Vec<Run> = model.runs.values().filter(|run| !left.contains(&run.id)).cloned().collect();
+    let surplus: BTreeSet<i64> =
+        gone.iter().filter(|run| newer_successes(model, run) >= before.keep as usize).map(|run| run.id).collect();
     for run in gone {
         let old = run.ended.is_some_and(|ended| match run.state {
-            State::Succeeded => ended < before.successes.0 || newer_successes(model, &run) >= before.keep as usize,
+            State::Succeeded => ended < before.successes.0 || surplus.contains(&run.id),
             _ => ended < before.others.0,
         });
         if run.live() || !old {
@@ -129,6 +131,6 @@ pub(crate) fn learn_what_was_pruned(store: &Store, model: &mut Model, ledger: &m
 }
 
 fn newer_successes(model: &Model, run: &Run) -> usize {
-    let newer = |r: &&Run| r.job == run.job && r.state == State::Succeeded && r.ended >= run.ended && r.id != run.id;
+    let newer = |r: &&Run| r.job == run.job && r.state == State::Succeeded && (r.ended, r.id) > (run.ended, run.id);
     model.runs.values().filter(newer).count()
 }

@@ -425,14 +425,12 @@ impl Tables for Tx<'_> {
     fn prune(&mut self, before: PruneBefore) -> Result<u64> {
         let mut pruned = 0;
         for job in self.jobs()? {
-            let kept = self.maybe(sql!("newest_kept_success"), params![job.id, before.keep], |r| r.get::<_, i64>(0))?;
-            let params = params![
-                job.id,
-                before.successes.0,
-                before.trigger_ids.0,
-                before.max,
-                kept.map_or(i64::MIN, |at| at.saturating_add(1))
-            ];
+            // The newest success that is one too many; of those that ended together the older runs go first.
+            let surplus = self.maybe(sql!("newest_surplus_success"), params![job.id, before.keep], |r| {
+                Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?.saturating_add(1)))
+            })?;
+            let (ended, run) = surplus.max(Some((before.successes.0, 0))).unwrap_or_default();
+            let params = params![job.id, ended, before.trigger_ids.0, before.max, run];
             pruned += self.run_sql(sql!("prune_successes"), params)?;
             for state in [State::Dead, State::Cancelled, State::Refused, State::Expired] {
                 let params = params![job.id, before.others.0, before.trigger_ids.0, before.max, word(state)];

@@ -3,9 +3,9 @@
 delete from run where id in (
     select r.id from run r indexed by run_ended
     where r.job = ?1 and r.state = 'succeeded' and r.ended_at is not null
-        and (r.ended_at < ?2 or r.ended_at < ?5)
+        and (r.ended_at, r.id) < (?2, ?5)
         and (r.trigger_id is null or r.admitted_at < ?3)
         and (r.lineage = 0 or not exists (
             select 1 from run o indexed by run_lineage
             where o.job = r.job and o.key = r.key and o.lineage = 1 and o.place = 1 and (o.first_due, o.id) < (r.first_due, r.id)))
-    order by r.ended_at limit ?4)
+    order by r.ended_at, r.id limit ?4)

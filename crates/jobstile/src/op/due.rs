@@ -49,7 +49,7 @@ fn scheduled(view: &mut View<'_>, run: &mut RunRow) -> Result<()> {
     let ruling = admit(&rules, run.priority, &facts);
     if ruling.decision == Decision::Admitted {
         run.target = until.is_some();
-        run.lineage = view.gives_way(run.job)?;
+        run.lineage = run.keyed && view.gives_way(run.job)?;
         queue(view, run)?;
         return supersede_older(view, run);
     }

@@ -71,6 +71,15 @@ impl Model {
         InForce { same, places, no_waiting, full_fails, final_check, aggressive }
     }
 
+    /// Does a run that starts now do the work of older ones of its key? The switch does not matter: a run that succeeds
+    /// while deduplication is off has done its work all the same.
+    pub(crate) fn replaces(&self, job: &str) -> bool {
+        let spec = self.jobs.get(job).and_then(|job| job.spec.as_ref());
+        spec.is_some_and(|spec| {
+            !(spec.monitoring && self.switches[1]) && spec.same.as_ref().is_some_and(|same| same.until_start)
+        })
+    }
+
     /// The key that a run of this job gets, deduplication on or off; the error is the code.
     fn key(&self, spec: &Spec, args: usize) -> Result<Option<String>, Code> {
         let same = match &spec.same {
@@ -227,7 +236,7 @@ impl Model {
             state: if later { State::Scheduled } else { State::Queued },
             target: same.is_some() && !later,
             deduped: same.is_some(),
-            under_start: same.is_some_and(|same| same.until_start),
+            under_start: key.is_some() && self.replaces(asked.job),
             key,
             priority,
             admitted: self.now,
@@ -323,9 +332,10 @@ impl Model {
             return self.end(id, State::Refused, against.code, against.by, None);
         }
         let same = self.in_force(&run.job).same.filter(|_| run.key.is_some());
+        let under_start = run.key.is_some() && self.replaces(&run.job);
         let run = self.run_mut(id);
         run.target = same.is_some();
-        run.under_start = same.is_some_and(|same| same.until_start);
+        run.under_start = under_start;
         self.come(id, State::Queued, None);
         self.older_give_way(id);
     }

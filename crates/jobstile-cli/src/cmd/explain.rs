@@ -1,5 +1,6 @@
 //! `explain`: why did my job not run, and who holds it?
 
+mod events;
 mod job;
 mod key;
 mod page;

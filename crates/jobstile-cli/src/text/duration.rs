@@ -129,10 +129,15 @@ pub(crate) fn short(duration: Duration) -> String {
     parts.join(" ")
 }
 
+/// What is shorter is shown in milliseconds, 1 at the least.
+const TENTH: Duration = Duration::from_millis(100);
+
 /// A duration that was measured, for a table: `0.4s`, `14s`, `3m12s`, `2h05m`, `3d04h`.
 pub(crate) fn compact(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
+        _ if duration.is_zero() => "0s".into(),
+        _ if duration < TENTH => format!("{}ms", duration.as_millis().max(1)),
         0..10 => {
             let tenths = duration.as_millis() / 100;
             format!("{}.{}s", tenths / 10, tenths % 10)
@@ -144,7 +149,7 @@ pub(crate) fn compact(duration: Duration) -> String {
     }
 }
 
-/// A duration that was measured, for a sentence: `0.4 s`, `12 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`.
+/// A duration that was measured, for a sentence: `0.4 s`, `12 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`, `40 d`.
 pub(crate) fn spoken(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let two = |large: u64, large_unit: &str, small: u64, small_unit: &str| match small {
@@ -152,6 +157,8 @@ pub(crate) fn spoken(duration: Duration) -> String {
         small => format!("{large} {large_unit} {small} {small_unit}"),
     };
     match seconds {
+        _ if duration.is_zero() => "0 s".into(),
+        _ if duration < TENTH => format!("{} ms", duration.as_millis().max(1)),
         0..10 => {
             let tenths = duration.as_millis() / 100;
             if tenths.is_multiple_of(10) {
@@ -163,7 +170,8 @@ pub(crate) fn spoken(duration: Duration) -> String {
         10..60 => format!("{seconds} s"),
         60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
         3600..86_400 => two(seconds / 3600, "h", seconds / 60 % 60, "min"),
-        _ => two(seconds / 86_400, "d", seconds / 3600 % 24, "h"),
+        86_400..864_000 => two(seconds / 86_400, "d", seconds / 3600 % 24, "h"),
+        _ => format!("{} d", seconds / 86_400),
     }
 }
 
@@ -229,7 +237,8 @@ mod tests {
     #[test]
     fn measured_ones_are_round() {
         for (ms, table, sentence) in [
-            (0, "0.0s", "0 s"),
+            (0, "0s", "0 s"),
+            (87, "87ms", "87 ms"),
             (240, "0.2s", "0.2 s"),
             (8_000, "8.0s", "8 s"),
             (9_999, "9.9s", "9.9 s"),
@@ -238,6 +247,7 @@ mod tests {
             (240_000, "4m00s", "4 min"),
             (7_500_000, "2h05m", "2 h 5 min"),
             (273_600_000, "3d04h", "3 d 4 h"),
+            (3_459_600_000, "40d01h", "40 d"),
         ] {
             let duration = Duration::from_millis(ms);
             assert_eq!((compact(duration).as_str(), spoken(duration).as_str()), (table, sentence));

@@ -19,7 +19,7 @@ use crate::store::queue::Queue;
 use crate::store::{NodeRow, PruneBefore};
 
 const POLL: Duration = Duration::from_secs(1);
-/// How often a command that was missing is looked for.
+/// How often a command that was missing is looked for, in seconds.
 const LOOK_FOR_COMMANDS: u64 = 20;
 /// How often history is pruned.
 const PRUNE: u64 = 600;

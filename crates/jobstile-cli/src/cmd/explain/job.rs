@@ -2,22 +2,21 @@
 
 use std::time::Duration;
 
-use jobstile::client::{DecisionFilter, DecisionInfo, JobInfo, RunFilter, RunInfo, hour_of};
+use jobstile::client::{JobInfo, RunFilter, RunInfo, hour_of};
 use jobstile::store::numbers::Numbers;
-use jobstile_core::decide::{Code as Why, Decision};
-use jobstile_core::policy::{Concurrency, Policy, Switches};
+use jobstile_core::policy::{Concurrency, KeyRule, Policy, Switches, Until};
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
 
+use super::events;
 use super::page::Page;
 use super::run::{unable, waits};
 use crate::cmd::open::Opened;
 use crate::error::Error;
 use crate::text::duration::{short, spoken};
 use crate::text::time::Times;
+use crate::text::words::{count, number};
 
-/// Decisions and runs that are shown.
-const EVENTS: usize = 4;
 /// Hours that the pattern is taken from.
 const PATTERN_HOURS: i64 = 24;
 const HOUR: i64 = 3_600_000_000;
@@ -37,7 +36,8 @@ pub(super) fn explain(opened: &Opened, name: &str) -> Result<Page, Error> {
     let job = opened.job(name)?;
     let client = &opened.client;
     let Some(policy) = job.policy.clone() else {
-        let mut page = Page::new(name, format!("{name} is out of the policy: no configuration in force names it."));
+        let times = Times::here(client.now());
+        let mut page = Page::new(name, format!("{name} is out of the policy: no configuration in force names it."), &times);
         page.says("to change", "put it back into the configuration; its history is still here: jobstile runs");
         return Ok(page);
     };
@@ -52,9 +52,12 @@ pub(super) fn explain(opened: &Opened, name: &str) -> Result<Page, Error> {
     let last = client.runs(&states(&ended))?.into_iter().max_by_key(|run| run.row.ended_at);
     let times = Times::here(client.now());
     let known = Known { opened, switches: client.switches()?, job, policy, times, live, last };
-    let mut page = Page::new(name, known.sentence()?);
-    known.events(&mut page)?;
+    let mut page = Page::new(name, known.sentence()?, &known.times);
+    let attempts = known.policy.attempts;
+    events::of_job(opened, &mut page, &known.times, name, &known.live, known.last.as_ref(), attempts)?;
     known.rule(&mut page);
+    known.lost(&mut page)?;
+    known.catch_up(&mut page);
     known.pattern(&mut page)?;
     known.advice(&mut page)?;
     Ok(page)
@@ -99,7 +102,7 @@ impl Known<'_> {
             return Ok(format!("{name} has run {} waiting: {}.", run.row.id, waits(self.opened, run)?));
         }
         if self.policy.schedule.is_some() && !self.policy.enabled {
-            return Ok(format!("{name} does not run by itself: it is switched off by {}.", self.origin("enabled")));
+            return Ok(format!("{name} does not run by itself: it is switched off by {}.", self.switched_off_by()));
         }
         if let Some(dead) = self.last.as_ref().filter(|run| run.row.state == State::Dead) {
             return Ok(format!("{name} is idle; its last run {} is dead: its attempts failed.", dead.row.id));
@@ -124,75 +127,60 @@ impl Known<'_> {
         if self.ticks() && self.full() { format!(" Its ticks are skipped {then}.") } else { String::new() }
     }
 
-    fn origin(&self, key: &str) -> String {
-        let origins: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(&self.job.origins).unwrap_or_default();
-        origins.get(key).and_then(|origin| origin.as_str()).unwrap_or("its configuration").to_owned()
+    // `AIBTC_TWEET_ENABLED=false (environment of web1)`, or the line of the file that says so.
+    fn switched_off_by(&self) -> String {
+        let origin = crate::cmd::ls::origin(&self.job.origins, "enabled");
+        let Some(variable) = origin.strip_prefix("environment ") else { return origin };
+        let nodes: Vec<&str> = self.opened.alive.iter().map(|node| node.row.name.as_str()).collect();
+        let whose = if nodes.is_empty() { "the daemon".to_owned() } else { nodes.join(", ") };
+        format!("{variable}=false (environment of {whose})")
     }
 
-    fn events(&self, page: &mut Page) -> Result<(), Error> {
-        let client = &self.opened.client;
-        let filter = DecisionFilter {
-            job: Some(self.job.name.to_string()),
-            refused_only: true,
-            limit: EVENTS,
-            ..DecisionFilter::default()
-        };
-        let mut events: Vec<(Time, String, &str)> = vec![];
-        for decision in client.decisions(&filter)? {
-            events.push((decision.last_at, refused(&decision), decision.code.as_str()));
-        }
-        if let Some(last) = &self.last
-            && let Some(at) = last.row.ended_at
-        {
-            let code = last.row.code.map_or("", Why::as_str);
-            events.push((at, format!("run {} {}", last.row.id, last.row.state), code));
-        }
-        for run in self.live.iter().take(EVENTS) {
-            for attempt in client.attempts(run.row.id)? {
-                let n = attempt.n;
-                let message = attempt.message.as_ref().map_or(String::new(), |message| format!(": {message}"));
-                match attempt.ended_at.zip(attempt.outcome) {
-                    Some((end, outcome)) => events.push((
-                        end,
-                        format!("run {}, attempt {n}: {outcome} after {}{message}", run.row.id, spoken(end.since(attempt.claimed_at))),
-                        outcome.as_str(),
-                    )),
-                    None => events.push((
-                        attempt.claimed_at,
-                        format!("run {} started on {}, attempt {n} of {}", run.row.id, self.opened.node_name(&attempt.node), self.policy.attempts),
-                        "",
-                    )),
-                }
-            }
-        }
-        events.sort_by_key(|(at, _, _)| *at);
-        let skip = events.len().saturating_sub(EVENTS + 1);
-        for (at, text, code) in events.into_iter().skip(skip) {
-            page.event(self.times.at(at), text, code);
-        }
-        if let Some(run) = self.first(State::Retrying) {
-            let of = self.policy.attempts;
-            let next = run.row.failures + 1;
-            page.event("now".into(), format!("attempt {next} of {of} starts at {}, {}", self.times.at(run.row.due), self.times.ago(run.row.due)), "");
-        }
+    // Whether the run in the way may have missed what the last tick would have seen.
+    fn lost(&self, page: &mut Page) -> Result<(), Error> {
+        let Some(run) = self.first(State::Running).filter(|_| self.full()) else { return Ok(()) };
+        let away = self.opened.client.refusals_by(run.row.id)?;
+        let Some(began) = run.row.claimed_at.filter(|_| away.count > 0) else { return Ok(()) };
+        let (id, began) = (run.row.id, self.times.at(began));
+        let said = format!("run {id} began at {began} and may not see what changed since; the next run will");
+        page.says("lost?", said);
         Ok(())
+    }
+
+    // What became of ticks that nobody was there to fire.
+    fn catch_up(&self, page: &mut Page) {
+        let runs = self.live.iter().chain(self.last.as_ref());
+        if let Some(said) = runs.filter_map(|run| events::catch_up(run, &self.times)).next() {
+            page.says("catch-up", said);
+        }
     }
 
     fn rule(&self, page: &mut Page) {
         let rules = self.policy.rules(self.switches);
-        let text = if !self.switches.deduplication {
-            "deduplication is off: nothing is skipped, only slots bound what runs".to_owned()
-        } else if rules.aggressive {
-            "at most one live run, retries included: monitoring job, aggressive deduplication on".to_owned()
-        } else {
-            match (self.policy.max_concurrent, self.policy.max_waiting) {
-                (Concurrency::Limited(n), 0) => format!("at most {n} at a time, the rest is skipped"),
-                (Concurrency::Limited(n), waiting) => format!("at most {n} at a time, {waiting} may wait"),
-                (Concurrency::Unlimited, waiting) => format!("side by side, {waiting} may wait"),
-            }
+        if !self.switches.deduplication {
+            return page.says("rule", "deduplication is off: nothing is skipped, only slots bound what runs");
+        }
+        if rules.aggressive {
+            let from = crate::cmd::ls::origin(&self.job.origins, "monitoring");
+            let said = "at most one live run, retries included: monitoring job";
+            return page.says("rule", format!("{said} ({from}), aggressive deduplication on"));
+        }
+        let waiting = self.policy.max_waiting;
+        let same = rules.dedup.as_ref().map_or(String::new(), |dedup| {
+            let of = match &dedup.key {
+                KeyRule::Fields(fields) if fields.is_empty() => "at a time".to_owned(),
+                KeyRule::Fields(fields) => format!("per {}", fields.join(", ")),
+                KeyRule::AllArguments => "per arguments".to_owned(),
+            };
+            let until = if dedup.until == Until::Start { " waits" } else { "" };
+            format!("one{until} {of}; ")
+        });
+        let places = match (self.policy.max_concurrent, waiting) {
+            (Concurrency::Limited(n), 0) => format!("at most {n} at a time, the rest is skipped"),
+            (Concurrency::Limited(n), _) => format!("at most {n} at a time, {} may wait", number(waiting.into())),
+            (Concurrency::Unlimited, _) => format!("side by side, {} may wait", number(waiting.into())),
         };
-        page.says("rule", text);
+        page.says("rule", format!("{same}{places}"));
     }
 
     fn numbers(&self) -> Result<(Numbers, Time), Error> {
@@ -224,12 +212,13 @@ impl Known<'_> {
             let over = if load > 1.0 { ", over 1 cannot keep up" } else { "" };
             format!(": load {load:.2}{over}")
         });
-        let said = format!(
-            "since {}: {ticks} ticks, {runs} runs, {skips} skips. Takes {}, fires every {}{load}",
-            self.times.at(since),
-            spoken(mean),
-            short(schedule.every)
-        );
+        let missed = match numbers.count(|_, code| code == "missed") {
+            0 => String::new(),
+            n => format!(", {} missed", number(n)),
+        };
+        let counts = format!("{}, {}, {}{missed}", count(ticks, "tick"), count(runs, "run"), count(skips, "skip"));
+        let (since, every) = (self.times.at(since), short(schedule.every));
+        let said = format!("since {since}: {counts}. Takes {}, fires every {every}{load}", spoken(mean));
         page.says("pattern", said);
         Ok(())
     }
@@ -244,7 +233,8 @@ impl Known<'_> {
                 page.says("note", format!("its retry delay ({delay}) is longer than its interval ({}): without retries the next tick would already have run it", spoken(schedule.every)));
                 page.says("to change", "attempts = 1");
             }
-            page.says("now", format!("jobstile retry {}   (starts it at once)", run.row.id));
+            let (id, next) = (run.row.id, run.row.failures + 1);
+            page.says("now", format!("jobstile retry {id}   (starts attempt {next} at once)"));
             page.says("output", format!("jobstile logs {}", run.row.id));
             return Ok(());
         }
@@ -264,15 +254,5 @@ impl Known<'_> {
             page.says("again", format!("jobstile retry {}", dead.row.id));
         }
         Ok(())
-    }
-}
-
-fn refused(decision: &DecisionInfo) -> String {
-    let what = if decision.source.as_str() == "schedule" { "tick" } else { "trigger" };
-    let by = decision.by.map_or(String::new(), |by| format!(" by run {by}"));
-    let times = if decision.count > 1 { format!(" ({} of them)", decision.count) } else { String::new() };
-    match decision.decision {
-        Decision::Missed => format!("{} ticks missed: nobody could fire them in time", decision.count),
-        verdict => format!("{what} {verdict}{by}{times}"),
     }
 }

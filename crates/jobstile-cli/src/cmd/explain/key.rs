@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::exit::Code;
 use crate::text::duration::spoken;
 use crate::text::time::Times;
+use crate::text::words::count;
 
 /// Explains who holds the key of these fields.
 pub(super) fn explain(opened: &Opened, name: &str, fields: &[String]) -> Result<Page, Error> {
@@ -22,7 +23,8 @@ pub(super) fn explain(opened: &Opened, name: &str, fields: &[String]) -> Result<
         None => opened.client.live_of_key(job.id, &key, 1)?.pop(),
     };
     let Some(holder) = holder else {
-        let mut page = Page::new(name, format!("{shown} of {name} is free: no live run has this key."));
+        let times = Times::here(opened.client.now());
+        let mut page = Page::new(name, format!("{shown} of {name} is free: no live run has this key."), &times);
         page.says("to run it", format!("jobstile trigger {name} --args '{}'", object(fields)?));
         return Ok(page);
     };
@@ -44,13 +46,14 @@ fn held(opened: &Opened, job: &JobInfo, holder: &RunInfo, shown: &str) -> Result
         State::Retrying => format!("it starts again {}", times.ago(row.due)),
         _ => format!("it is {}", row.state),
     };
-    let mut page = Page::new(&job.name, format!("{shown} of {} is held by run {id}: {how}.", job.name));
+    let mut page = Page::new(&job.name, format!("{shown} of {} is held by run {id}: {how}.", job.name), &times);
     if let Some(node) = row.node.as_deref().and_then(|node| opened.client.node(node).ok().flatten()) {
-        page.says(&node.row.name, format!("{}, seen {}", node.liveness, times.ago(node.seen_at)));
+        let (name, pid) = (&node.row.name, node.row.pid);
+        page.says("node", format!("{name} (pid {pid}) is {}, seen {}", node.liveness, times.ago(node.seen_at)));
     }
     let away = opened.client.refusals_by(id)?;
     if let Some(first) = away.first_at {
-        page.says("behind it", format!("{} triggers skipped since {}", away.count, times.at(first)));
+        page.says("behind it", format!("{} skipped since {}", count(away.count, "trigger"), times.at(first)));
     }
     page.says("release", format!("jobstile cancel {id}   (ends its processes first; no key is freed under a live run)"));
     Ok(page)

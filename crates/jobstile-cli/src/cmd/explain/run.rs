@@ -5,33 +5,35 @@ use jobstile_core::decide::Code as Why;
 use jobstile_core::id::RunId;
 use jobstile_core::outcome::Outcome;
 use jobstile_core::run::State;
+use jobstile_core::time::Time;
 
 use super::page::Page;
 use crate::cmd::open::Opened;
 use crate::error::Error;
 use crate::text::duration::spoken;
 use crate::text::time::Times;
+use crate::text::words::count;
 
 /// Explains a run.
 pub(super) fn explain(opened: &Opened, id: RunId) -> Result<Page, Error> {
     let run = opened.run(id)?;
     let times = Times::here(opened.client.now());
     let row = &run.row;
-    let mut page = Page::new(&format!("run {id}"), sentence(opened, &run, &times)?);
+    let mut page = Page::new(&format!("run {id}"), sentence(opened, &run, &times)?, &times);
     let how = if row.rerun_of.is_some() { "again, by hand" } else { row.source.as_str() };
-    page.event(times.at(row.admitted_at), format!("admitted ({how}, by {})", row.by_whom), "within_limits");
+    page.event(row.admitted_at, format!("admitted ({how}, by {})", row.by_whom), "within_limits");
     for attempt in opened.client.attempts(id)? {
         events(&mut page, opened, &run, &attempt, &times);
     }
     if let (Some(at), State::Refused | State::Cancelled) = (row.ended_at, row.state) {
-        page.event(times.at(at), row.state.as_str(), row.code.map_or("", Why::as_str));
+        page.event(at, said(row.state), row.code.map_or("", Why::as_str));
     }
     if row.code == Some(Why::Superseded) {
         superseded(&mut page, opened, &run)?;
     }
     let away = opened.client.refusals_by(id)?;
     if let (true, Some(first)) = (away.count > 0, away.first_at) {
-        page.says("behind it", format!("{} triggers skipped since {}", away.count, times.at(first)));
+        page.says("behind it", format!("{} skipped since {}", count(away.count, "trigger"), times.at(first)));
     }
     next(&mut page, &run);
     Ok(page)
@@ -123,23 +125,41 @@ pub(crate) fn unable(opened: &Opened, job: &str) -> Result<Option<String>, Error
 }
 
 fn events(page: &mut Page, opened: &Opened, run: &RunInfo, attempt: &AttemptInfo, times: &Times) {
-    let n = attempt.n;
-    let node = opened.node_name(&attempt.node);
+    let (n, node) = (attempt.n, opened.node_name(&attempt.node));
     let Some((end, outcome)) = attempt.ended_at.zip(attempt.outcome) else {
-        page.event(times.at(attempt.claimed_at), format!("attempt {n} started on {node}"), "");
+        page.event(attempt.claimed_at, format!("attempt {n} started on {node}"), "");
         return;
     };
-    let took = spoken(end.since(attempt.claimed_at));
+    page.event(end, ended(attempt, end, outcome, &node), "");
+    if run.row.state == State::Retrying && n == run.row.claims {
+        page.now(format!("attempt {} starts {}", n + 1, times.ago(run.row.due)));
+    }
+}
+
+/// How an attempt ended.
+pub(super) fn ended(attempt: &AttemptInfo, end: Time, outcome: Outcome, node: &str) -> String {
+    let (n, took) = (attempt.n, spoken(end.since(attempt.claimed_at)));
     let message = attempt.message.as_ref().map_or(String::new(), |message| format!(": {message}"));
-    let text = match outcome {
+    match outcome {
         Outcome::Success => format!("attempt {n} on {node} succeeded after {took}"),
         Outcome::Failure => format!("attempt {n} on {node} failed after {took}{message}"),
         Outcome::Timeout => format!("attempt {n} on {node} took too long: ended after {took}"),
+        Outcome::Lost => format!("attempt {n} on {node} was lost after {took}{message}"),
+        Outcome::NotStarted => format!("attempt {n} on {node} could not start{message}"),
+        Outcome::Cancelled => format!("attempt {n} on {node} was cancelled after {took}"),
         other => format!("attempt {n} on {node}: {other} after {took}{message}"),
-    };
-    page.event(times.at(end), text, outcome.as_str());
-    if run.row.state == State::Retrying && n == run.row.claims {
-        page.event("now".into(), format!("attempt {} starts {}", n + 1, times.ago(run.row.due)), "");
+    }
+}
+
+/// What became of a run, after its number.
+pub(super) fn said(state: State) -> &'static str {
+    match state {
+        State::Dead => "is dead",
+        State::Cancelled => "was cancelled",
+        State::Refused => "was refused",
+        State::Running => "is running",
+        State::Queued | State::Scheduled | State::Retrying => "is waiting",
+        ended => ended.as_str(),
     }
 }
 

@@ -191,3 +191,44 @@ fn a_second_daemon_is_refused_and_says_who_is_at_work() {
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(said.contains("already works on this store") && said.contains("--join"), "{said}");
 }
+
+#[test]
+fn a_daemon_whose_store_is_moved_away_stops_and_says_so() {
+    let folder = Folder::new("[jobs.tick]\nevery = \"200ms\"\nshell = \"echo >> ran\"\n");
+    let daemon = folder.serve(&[]);
+    wait("the first run", || (!folder.read("ran").is_empty()).then_some(()));
+    std::fs::rename(folder.path().join(".jobstile"), folder.path().join("moved")).unwrap();
+    assert_eq!(daemon.end(), Some(69), "{}", folder.read("log"));
+    let ran = folder.read("ran");
+    assert!(folder.read("log").contains("was deleted or replaced while it was open"), "{}", folder.read("log"));
+    // Its place is free for another one; nobody else has run anything meanwhile.
+    let next = folder.serve(&[]);
+    wait("a run", || (folder.read("ran").len() > ran.len()).then_some(()));
+    next.signal("TERM");
+    assert_eq!(next.end(), Some(0), "{}", folder.read("log"));
+}
+
+#[test]
+fn asking_it_to_stop_loses_no_attempt_whenever_that_is() {
+    let folder = Folder::new("[jobs.one]\noverlap = \"queue\"\nshell = \"echo >> ran; sleep 0.02\"\n");
+    let mut client = {
+        let daemon = folder.serve(&[]);
+        let client = wait("the job", || folder.client().job("one").unwrap().map(|_| folder.client()));
+        daemon.signal("TERM");
+        assert_eq!(daemon.end(), Some(0), "{}", folder.read("log"));
+        client
+    };
+    let runs: Vec<RunId> = (0..60).map(|_| folder.trigger(&mut client, "one").run.unwrap()).collect();
+    for round in 0..12u64 {
+        let (daemon, ran) = (folder.serve(&[]), folder.read("ran").len());
+        wait("a run", || (folder.read("ran").len() > ran).then_some(()));
+        // At every point of a run, and between two.
+        std::thread::sleep(Duration::from_millis(round * 3));
+        daemon.signal("TERM");
+        assert_eq!(daemon.end(), Some(0), "{}", folder.read("log"));
+    }
+    for run in runs {
+        let attempts = client.attempts(run).unwrap();
+        assert!(attempts.len() <= 1, "run {run}: {attempts:?}");
+    }
+}

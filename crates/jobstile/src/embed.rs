@@ -344,7 +344,7 @@ impl Jobstile {
     /// returns. Jobs of this program that it did not add this time are taken out of the policy.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Where the store fails; [`Kind::Replaced`], at once, where its file is deleted or replaced meanwhile.
     pub async fn run_until<F: Future>(self, until: F) -> Result<()> {
         let engine = self.take_engine()?;
         let (version, definitions) = {
@@ -359,7 +359,10 @@ impl Jobstile {
         };
         engine.apply(version, definitions).await?;
         engine.open().await?;
-        until.await;
+        tokio::select! {
+            _ = until => {}
+            () = engine.replaced() => {}
+        }
         let (_hurry, hurried) = watch::channel(0);
         engine.shut_down(hurried).await
     }

@@ -126,6 +126,9 @@ pub fn node_dir(store: &Path) -> PathBuf {
     store.with_file_name(name)
 }
 
+/// How long results may take to be stored when the node closes.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
+
 impl Engine {
     /// Takes the locks and opens the store; nothing is claimed before [`Engine::open`].
     ///
@@ -278,6 +281,11 @@ impl Engine {
         self.queue.execute(Op::Sweep).await.map(drop)
     }
 
+    /// Waits until the store's file turns out to be deleted or replaced: nothing is claimed any more then.
+    pub async fn replaced(&self) {
+        self.desk.replaced.notified().await;
+    }
+
     /// Stops claiming, lets attempts end within their grace, then ends them; a second value on `hurry` ends them now.
     ///
     /// # Errors
@@ -285,10 +293,17 @@ impl Engine {
     pub async fn shut_down(mut self, mut hurry: watch::Receiver<u32>) -> Result<()> {
         self.desk.set_open(false);
         self.closing.send_replace(true);
+        // What was claimed in a batch that was under way has been handed out when the next one is answered.
+        let _ = self.queue.execute(Op::Nodes).await;
         let began = clock::Stopwatch::start();
-        while self.desk.busy() > 0 {
+        let mut ended: Option<clock::Stopwatch> = None;
+        while self.desk.unsettled() > 0 {
             let idle = self.desk.idle.notified();
-            if self.desk.busy() == 0 {
+            if self.desk.unsettled() == 0 {
+                break;
+            }
+            // A store that takes no results any more is not waited for.
+            if self.desk.busy() == 0 && ended.get_or_insert_with(clock::Stopwatch::start).read() > STORE_PATIENCE {
                 break;
             }
             let hurried = *hurry.borrow() > 0;

@@ -10,6 +10,8 @@ pub enum Kind {
     Store,
     /// The store was written by a newer Jobstile.
     Newer,
+    /// The store's file was deleted or replaced while it was open.
+    Replaced,
     /// The system does not allow it.
     NotAllowed,
     /// There is no such job, run or file.

@@ -175,6 +175,10 @@ async fn serve(
                 notify::ready();
             }
             () = &mut stopped => break,
+            () = engine.replaced() => {
+                journal.say("the store was deleted or replaced: nothing is started any more");
+                break;
+            }
             () = notify::watchdog() => {}
         }
     }

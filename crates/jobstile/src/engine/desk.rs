@@ -52,8 +52,10 @@ pub(crate) struct Desk {
     pub(crate) asked_to_end: Notify,
     /// A claim was cut short: there is more to claim.
     pub(crate) cut_short: Notify,
-    /// Nothing runs any more.
+    /// Nothing runs any more, and all results are stored.
     pub(crate) idle: Notify,
+    /// The store's file is not the one that was opened.
+    pub(crate) replaced: Notify,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,8 @@ struct State {
     runnable: Arc<Runnable>,
     heavy: usize,
     light: usize,
+    /// Attempts whose result is not stored yet.
+    unsettled: usize,
     others: Option<(Counters, Counters)>,
 }
 
@@ -74,7 +78,7 @@ impl Desk {
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<(Claimed, Weight)>) {
         // No more than `workers` are ever in it: that many are offered.
         let (give, given) = mpsc::unbounded_channel();
-        let state = State { open: false, runnable: Arc::default(), heavy: 0, light: 0, others: None };
+        let state = State { open: false, runnable: Arc::default(), heavy: 0, light: 0, unsettled: 0, others: None };
         let desk = Self {
             node,
             workers,
@@ -85,6 +89,7 @@ impl Desk {
             asked_to_end: Notify::new(),
             cut_short: Notify::new(),
             idle: Notify::new(),
+            replaced: Notify::new(),
         };
         (Arc::new(desk), given)
     }
@@ -111,7 +116,13 @@ impl Desk {
             Weight::Heavy => state.heavy -= 1,
             Weight::Light => state.light -= 1,
         }
-        if state.heavy + state.light == 0 {
+    }
+
+    /// The result of one of its attempts is in the store.
+    pub(crate) fn settled(&self) {
+        let mut state = self.state();
+        state.unsettled -= 1;
+        if state.unsettled == 0 {
             self.idle.notify_waiters();
         }
     }
@@ -120,6 +131,11 @@ impl Desk {
     pub(crate) fn busy(&self) -> usize {
         let state = self.state();
         state.heavy + state.light
+    }
+
+    /// Attempts that it executes or whose results it has still to store.
+    pub(crate) fn unsettled(&self) -> usize {
+        self.state().unsettled
     }
 
     /// What other processes wrote since this was last asked.
@@ -145,6 +161,7 @@ impl Standing for Desk {
     fn claimed(&self, claimed: Vec<Claimed>) {
         let mut state = self.state();
         let runnable = Arc::clone(&state.runnable);
+        state.unsettled += claimed.len();
         for run in claimed {
             let weight = runnable.get(&*run.job).copied().unwrap_or(Weight::Light);
             match weight {

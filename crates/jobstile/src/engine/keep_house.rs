@@ -13,6 +13,7 @@ use super::clock::{self, Clock};
 use super::desk::Desk;
 use super::worker::{Worker, stored};
 use super::{Observer, node};
+use crate::error::Kind;
 use crate::op::{Answer, Op};
 use crate::runner::{Stop, output, sweep};
 use crate::store::queue::Queue;
@@ -104,6 +105,11 @@ impl House {
     async fn quietly(&self, op: Op) -> Option<Answer> {
         match self.queue.execute(op).await {
             Ok(answer) => Some(answer),
+            Err(error) if error.kind() == Kind::Replaced => {
+                self.desk.set_open(false);
+                self.desk.replaced.notify_one();
+                None
+            }
             Err(error) => {
                 tracing::error!(%error, "The store did not answer, tried again");
                 None

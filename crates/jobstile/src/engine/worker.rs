@@ -183,6 +183,7 @@ impl Worker {
         lock(&self.running).remove(&claimed.run);
         self.desk.free(weight);
         self.settle(&claimed, ended, began.read()).await;
+        self.desk.settled();
     }
 
     async fn settle(&self, claimed: &Claimed, ended: Ended, took: Duration) {
@@ -210,6 +211,10 @@ impl Worker {
                 }
                 Ok(_) => break,
                 Err(error) if error.kind() == Kind::Closed => return,
+                Err(error) if error.kind() == Kind::Replaced => {
+                    tracing::error!(run = claimed.run.0, %error, "Result not stored");
+                    break;
+                }
                 Err(error) => {
                     tracing::error!(run = claimed.run.0, %error, "Result not stored yet, tried again");
                     clock::sleep(SETTLE_AGAIN).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jobstile::runner::{Exit, Outcome, Stop};
+use jobstile::runner::{Attempt, Exit, Outcome, Stop};
 use rustix::process::Signal;
 
 use crate::support::{Node, attempt, block_on, carrying, kill, lives, numbers, until};
@@ -12,6 +12,7 @@ crate::tests![
     a_timeout_ends_the_whole_tree,
     a_cancel_ends_the_whole_tree,
     a_tree_without_any_trace_is_ended_with_its_attempt,
+    what_may_be_of_two_attempts_is_dead_before_either_has_ended,
     another_attempt_is_left_alone,
     an_attempt_that_began_before_leaves_what_can_be_told_alone,
     what_cannot_be_told_goes_with_the_first_that_ends,
@@ -115,6 +116,31 @@ fn a_tree_without_any_trace_is_ended_with_its_attempt() {
         let line = format!("{TRACELESS}; while [ ! -s pids ]; do sleep 0.01; done");
         assert_eq!(node.run(attempt(), &node.shell(&line)).await.outcome, Outcome::Success);
         all_dead(&numbers(&node.path("pids"), 1).await).await;
+        node.end().await;
+    });
+}
+
+fn what_may_be_of_two_attempts_is_dead_before_either_has_ended() {
+    block_on(async {
+        let node = Node::new();
+        let until_there = |file: &str| format!("while [ ! -e {file} ]; do sleep 0.01; done");
+        let first =
+            node.start(Attempt { kill_after: Duration::from_secs(1), ..attempt() }, node.shell(&until_there("go")));
+        // It takes its time: it knows that it was asked, and goes on.
+        let stubborn = "trap \": > asked\" TERM; echo $$ >> pids; while :; do /bin/sleep 0.05; done";
+        let hidden = format!("(env -i /usr/bin/setsid /bin/sh -c '{stubborn}' <&- >/dev/null 2>&1 &)");
+        let second = node.start(
+            Attempt { kill_after: Duration::from_secs(1), ..attempt() },
+            node.shell(&format!("sleep 0.05; {hidden}; {}", until_there("on"))),
+        );
+        let pids = numbers(&node.path("pids"), 1).await;
+        std::fs::write(node.path("go"), "").expect("written");
+        until("it was asked to end", || node.path("asked").exists()).await;
+        // The first attempt is about to end it; the second one, whose it is, ends meanwhile.
+        std::fs::write(node.path("on"), "").expect("written");
+        second.ended().await;
+        all_dead(&pids).await;
+        first.ended().await;
         node.end().await;
     });
 }

@@ -9,7 +9,7 @@
 //! 3. it is in the process group or session of an attempt's first process;
 //! 4. it holds an attempt's output pipe;
 //! 5. else it hid all its traces. It may be of any attempt that began before it did, and counts as belonging to each of
-//!    them: it is ended with the first of them that ends, so that none ever ends before its tree is dead.
+//!    them, again at every look: it is ended with the first of them that ends, and none ends before it is dead.
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -95,6 +95,7 @@ impl Trees {
             return Vec::new();
         };
         let mut found = Vec::new();
+        let mut traceless = Vec::new();
         if root.alive {
             found.extend(proc::tree(root.process.pid));
         }
@@ -103,16 +104,20 @@ impl Trees {
                 continue;
             }
             // A zombie is dead; what it left behind is a child of ours by now.
-            if let Some(process) = proc::look(child).filter(|process| !process.zombie)
-                && self.is_of(&process, ticket)
-            {
-                found.extend(proc::tree(child));
+            let Some(process) = proc::look(child).filter(|process| !process.zombie) else { continue };
+            match self.owner(&process) {
+                Some(owner) if owner == ticket => found.extend(proc::tree(child)),
+                None if self.began_before(&process, ticket) => traceless.extend(proc::tree(child)),
+                _ => {}
             }
         }
         found.retain(|process| !process.zombie);
+        traceless.retain(|process| !process.zombie);
+        // What may be of several attempts was not seen in the tree of one.
         if let Some(root) = self.roots.get_mut(&ticket) {
             root.seen.extend(found.iter().map(|process| (process.pid, process.started)));
         }
+        found.extend(traceless);
         found
     }
 
@@ -123,11 +128,8 @@ impl Trees {
         found
     }
 
-    fn is_of(&self, process: &Process, ticket: Ticket) -> bool {
-        match self.owner(process) {
-            Some(owner) => owner == ticket,
-            None => self.roots.get(&ticket).is_some_and(|root| root.process.started <= process.started),
-        }
+    fn began_before(&self, process: &Process, ticket: Ticket) -> bool {
+        self.roots.get(&ticket).is_some_and(|root| root.process.started <= process.started)
     }
 
     fn owner(&self, process: &Process) -> Option<Ticket> {

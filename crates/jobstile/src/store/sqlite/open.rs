@@ -69,7 +69,8 @@ pub(super) fn open(path: &Path, open_as: OpenAs) -> Result<Connection> {
     }
     refuse_network(folder)?;
     let is_new = match std::fs::metadata(path) {
-        Ok(_) => false,
+        Ok(is) if is.is_file() => false,
+        Ok(_) => return Err(Error::new(Kind::Store, format!("{shown} is not a file"))),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && open_as == OpenAs::Owner => true,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             return Err(Error::new(Kind::NotFound, format!("there is no store at {shown}")));
@@ -96,8 +97,10 @@ pub(super) fn open(path: &Path, open_as: OpenAs) -> Result<Connection> {
 /// A connection for queries alone.
 pub(super) fn reader(path: &Path) -> Result<Connection> {
     let at = |e: Error| Error::new(e.kind(), format!("{}", path.display())).because(e);
-    if let Err(e) = std::fs::metadata(path) {
-        return Err(Error::new(kind_of(&e), format!("there is no store at {}", path.display())).because(e));
+    match std::fs::metadata(path) {
+        Ok(is) if is.is_file() => {}
+        Ok(_) => return Err(Error::new(Kind::Store, format!("{} is not a file", path.display()))),
+        Err(e) => return Err(Error::new(kind_of(&e), format!("there is no store at {}", path.display())).because(e)),
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed).map_err(at)?;
@@ -152,11 +155,16 @@ pub(super) fn settle_connection(connection: &Connection) -> Result<()> {
 fn create(path: &Path, folder: &Path) -> Result<()> {
     use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
     let failed = |e: std::io::Error| Error::new(unmade(&e), format!("cannot create {}", path.display())).because(e);
-    std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o660).open(path).map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(failed)?;
+    // Never through a link that somebody put there.
+    let file = match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o660).open(path) {
+        // Another process was faster.
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && path.is_file() => return Ok(()),
+        made => made.map_err(failed)?,
+    };
+    file.set_permissions(std::fs::Permissions::from_mode(0o660)).map_err(failed)?;
     if let Ok(of) = std::fs::metadata(folder) {
         // Only root may give files away; for everybody else the file is theirs already.
-        let _ = std::os::unix::fs::chown(path, Some(of.uid()), Some(of.gid()));
+        let _ = std::os::unix::fs::fchown(&file, Some(of.uid()), Some(of.gid()));
     }
     Ok(())
 }

@@ -27,3 +27,9 @@ impl Key {
         &self.0
     }
 }
+
+impl From<Key> for std::sync::Arc<str> {
+    fn from(key: Key) -> Self {
+        key.0
+    }
+}

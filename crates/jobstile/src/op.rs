@@ -7,6 +7,7 @@ mod apply;
 mod cancel;
 mod claim;
 mod due;
+mod memory;
 mod node;
 mod settle;
 mod tick;
@@ -30,7 +31,7 @@ use crate::error::Result;
 use crate::fact::Fact;
 use crate::store::{Counters, NodeRow, Printed, PruneBefore, Tables};
 
-pub(crate) use view::Memory;
+pub(crate) use memory::Memory;
 use view::View;
 
 /// One operation on a store.

@@ -69,7 +69,7 @@ pub struct RunRow {
     /// Where it is in its life.
     pub state: State,
     /// What "the same" means for it.
-    pub key: String,
+    pub key: Arc<str>,
     /// A rule gave it that key.
     pub keyed: bool,
     /// The identity rule was in force when it was admitted: as a scheduled run it is a target of later triggers.
@@ -97,7 +97,7 @@ pub struct RunRow {
     /// The instant of its tick.
     pub nominal: Option<Time>,
     /// Who asked for it.
-    pub by_whom: String,
+    pub by_whom: Arc<str>,
     /// The run that it repeats.
     pub rerun_of: Option<RunId>,
     /// The version of the policy that admitted it.
@@ -192,7 +192,7 @@ pub struct RefusalRow {
     /// Why.
     pub code: Code,
     /// Its key, where it has one.
-    pub key: String,
+    pub key: Arc<str>,
     /// The run in its way.
     pub by: Option<RunId>,
     /// The minute that anonymous triggers share a row in; none: a row of its own.
@@ -206,7 +206,7 @@ pub struct RefusalRow {
     /// Its priority.
     pub priority: Priority,
     /// Who asked.
-    pub by_whom: String,
+    pub by_whom: Arc<str>,
     /// The version of the policy that decided.
     pub version: i64,
     /// When; of several the first.
@@ -296,6 +296,8 @@ pub struct PruneBefore {
 /// What an operation asks of a store inside one transaction: statements, no decisions. Every change of a run names its
 /// fence and is an error where no row has it.
 pub(crate) trait Tables {
+    /// Another number than before: somebody else has written since.
+    fn data_version(&mut self) -> Result<i64>;
     fn counters(&mut self) -> Result<Counters>;
     fn set_counters(&mut self, counters: Counters) -> Result<()>;
 
@@ -323,6 +325,10 @@ pub(crate) trait Tables {
     fn update_run(&mut self, run: &RunRow, fence: i64) -> Result<()>;
     /// The same for a claim, whose other columns stay.
     fn claim_run(&mut self, run: &RunRow, fence: i64) -> Result<()>;
+    /// A run that started is no target any more.
+    fn clear_target(&mut self, run: RunId, fence: i64) -> Result<()>;
+    /// The same for a running run that comes into a terminal state, whose other columns stay.
+    fn end_attempt(&mut self, run: &RunRow, fence: i64) -> Result<()>;
     fn target(&mut self, job: i64, key: &str) -> Result<Option<Target>>;
     fn scheduled_target(&mut self, job: i64, key: &str, due: Time) -> Result<Option<Target>>;
     fn oldest_taking(&mut self, job: i64) -> Result<Option<RunId>>;

@@ -148,10 +148,11 @@ fn one(view: &mut View<'_>, mut run: RunRow, node: &Arc<str>) -> Result<Option<C
         }
     }
     let job = view.job(run.job)?;
-    let (limit, name) = (job.limit(), Arc::clone(&job.row.name));
+    let name = Arc::clone(&job.row.name);
     let Some(policy) = job.policy.clone() else { return Ok(None) };
     let fence = view.next_fence();
     if policy.slots().is_some() && !view.tables().take_slot(run.job, run.id, fence)? {
+        let limit = view.job(run.job)?.limit();
         view.tables().set_waits_on(run.id, before, Some(&limit))?;
         return Ok(None);
     }
@@ -164,6 +165,7 @@ fn one(view: &mut View<'_>, mut run: RunRow, node: &Arc<str>) -> Result<Option<C
     // From its first claim on, a run under `until = "start"` is no target any more.
     if first && run.target && rules.dedup.as_ref().is_none_or(|dedup| dedup.until == Until::Start) && run.lineage {
         run.target = false;
+        view.tables().clear_target(run.id, before)?;
     }
     view.change(&mut run, Event::Claimed, before)?;
     let waited = first.then(|| now.since(run.first_due));

@@ -102,17 +102,12 @@ fn write_attempt(view: &mut View<'_>, run: &RunRow, how: &Settle) -> Result<Ende
 
 /// Gives the run's slot back; the first run that waits for it is made ready, in this transaction.
 fn release(view: &mut View<'_>, run: &RunRow) -> Result<()> {
+    let Some(last) = view.last_slot(run.job)? else { return Ok(()) };
     let Some(n) = view.tables().release_slot(run.job, run.id, run.fence)? else { return Ok(()) };
     let max = view.job(run.job)?.policy.as_ref().and_then(|policy| policy.slots()).unwrap_or(0);
-    let last = view.tables().last_slot(run.job)?.unwrap_or(n);
     if last < max {
         return view.wake(run.job);
     }
-    // The limit was lowered while all of these were held: one slot fewer, whichever becomes free first. The numbers stay
-    // without gaps.
-    view.tables().delete_slot(run.job, n)?;
-    if n != last {
-        view.tables().move_slot(run.job, last, n)?;
-    }
-    Ok(())
+    // The limit was lowered while all of these were held: one slot fewer, whichever becomes free first.
+    view.delete_slot(run.job, n, last)
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobstile_core::claim::rank;
-use jobstile_core::decide::{Asked, By, Decision, Problem, Ruling, Seen, Verdict, View as Facts, decide, refuse};
+use jobstile_core::decide::{
+    Asked, By, Decision, Problem, Ruling, Seen, Target, Verdict, View as Facts, decide, refuse,
+};
 use jobstile_core::id::RunId;
 use jobstile_core::policy::{Priority, Until};
 use jobstile_core::run::State;
@@ -37,7 +39,7 @@ pub(super) fn trigger(view: &mut View<'_>, trigger: &Trigger) -> Result<Decided>
 /// Decides one trigger of a schedule or of a retry by hand.
 pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra) -> Result<Decided> {
     let Some(job) = view.job_id(&trigger.job)? else {
-        return refused(view, trigger, extra, None, "", refuse(Problem::UnknownJob));
+        return refused(view, trigger, extra, None, Arc::default(), refuse(Problem::UnknownJob));
     };
     let first = first_answer(view, job, trigger)?;
     let args = trigger.args.as_ref().ok().and_then(|args| args.stored());
@@ -68,7 +70,7 @@ pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra)
             if ruling.lift {
                 lift(view, ruling.by, priority)?;
             }
-            refused(view, trigger, extra, Some(job), &key, ruling)
+            refused(view, trigger, extra, Some(job), key, ruling)
         }
         (Verdict::Replay, Some(first)) => replayed(view, trigger, job, &first),
         (Verdict::Replay, None) => Err(Error::invariant("a replayed trigger has a first answer")),
@@ -87,23 +89,23 @@ fn first_answer(view: &mut View<'_>, job: i64, trigger: &Trigger) -> Result<Opti
     }
 }
 
-fn key_of(view: &mut View<'_>, job: i64, trigger: &Trigger) -> Result<(String, bool, Option<Problem>)> {
+fn key_of(view: &mut View<'_>, job: i64, trigger: &Trigger) -> Result<(Arc<str>, bool, Option<Problem>)> {
     if view.job(job)?.policy.is_none() {
-        return Ok((String::new(), false, Some(Problem::UnknownJob)));
+        return Ok((Arc::default(), false, Some(Problem::UnknownJob)));
     }
     let Ok(args) = &trigger.args else {
-        return Ok((String::new(), false, Some(Problem::BadArguments)));
+        return Ok((Arc::default(), false, Some(Problem::BadArguments)));
     };
     Ok(match view.key_rule(job)? {
-        None => (String::new(), false, None),
+        None => (Arc::default(), false, None),
         Some(rule) => match args.key(&rule) {
-            Ok(key) => (key.as_str().to_owned(), true, None),
-            Err(problem) => (String::new(), false, Some(problem)),
+            Ok(key) => (key.into(), true, None),
+            Err(problem) => (Arc::default(), false, Some(problem)),
         },
     })
 }
 
-fn target_of(view: &mut View<'_>, job: i64, key: &str, when: When) -> Result<Option<jobstile_core::decide::Target>> {
+fn target_of(view: &mut View<'_>, job: i64, key: &Arc<str>, when: When) -> Result<Option<Target>> {
     if view.job(job)?.rules.dedup.is_none() {
         return Ok(None);
     }
@@ -115,7 +117,7 @@ fn target_of(view: &mut View<'_>, job: i64, key: &str, when: When) -> Result<Opt
 
 struct Admission {
     job: i64,
-    key: String,
+    key: Arc<str>,
     keyed: bool,
     priority: Priority,
     when: When,
@@ -146,7 +148,7 @@ fn admitted(view: &mut View<'_>, trigger: &Trigger, extra: Extra, how: Admission
         source: trigger.source,
         trigger_id: trigger.id.clone(),
         nominal: extra.nominal,
-        by_whom: trigger.by.to_string(),
+        by_whom: Arc::clone(&trigger.by),
         rerun_of: extra.rerun_of,
         version,
         waits_on: None,
@@ -184,12 +186,12 @@ fn admitted(view: &mut View<'_>, trigger: &Trigger, extra: Extra, how: Admission
 pub(super) fn waits_on(view: &mut View<'_>, run: &RunRow) -> Result<Option<String>> {
     let job = view.job(run.job)?;
     let limited = job.policy.as_ref().and_then(|policy| policy.slots()).is_some();
-    let (limit, checked) = (job.limit(), job.rules.final_check && !run.started());
+    let checked = job.rules.final_check && !run.started();
     // The final execution check looks at these runs; they are not held back by their own job's slots.
     if !limited || checked || view.tables().has_free_slot(run.job)? {
         return Ok(None);
     }
-    Ok(Some(limit))
+    Ok(Some(view.job(run.job)?.limit()))
 }
 
 /// A run that was admitted now, or came due, takes the place of older ones of its key that would start again.
@@ -222,7 +224,7 @@ fn refused(
     trigger: &Trigger,
     extra: Extra,
     job: Option<i64>,
-    key: &str,
+    key: Arc<str>,
     ruling: Ruling,
 ) -> Result<Decided> {
     let by = match job {
@@ -240,14 +242,14 @@ fn refused(
         source: trigger.source,
         decision: ruling.decision,
         code: ruling.code,
-        key: key.to_owned(),
+        key,
         by,
         minute: None,
         args: trigger_id.as_ref().and_then(|_| trigger.args.as_ref().ok().and_then(|args| args.stored())),
         trigger_id,
         nominal: extra.nominal,
         priority: trigger.priority.unwrap_or(Priority::Normal),
-        by_whom: trigger.by.to_string(),
+        by_whom: Arc::clone(&trigger.by),
         version: view.version(),
         at: view.now,
         count: 1,

@@ -11,48 +11,16 @@ use jobstile_core::run::{Event, State, next};
 use jobstile_core::time::Time;
 use jobstile_core::trigger::Source;
 
+use super::memory::{Counted, Job, Memory};
 use super::{Answer, Done};
 use crate::error::{Error, Result};
 use crate::fact::{Came, Decided, Ended, Fact};
-use crate::store::numbers::Numbers;
-use crate::store::{Counters, JobRow, RefusalRow, RunRow, Tables, wire};
+use crate::store::{Counters, JobRow, RefusalRow, RunRow, Tables};
 
 const HOUR: i64 = 3_600_000_000;
 const MINUTE: i64 = 60_000_000;
 
-/// What a store remembers between batches: policies that were read once, by job and version.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    policies: HashMap<i64, (i64, Option<Arc<Policy>>)>,
-    switches: Option<(i64, Switches)>,
-    /// When the schedules were last looked at.
-    looked: Option<Time>,
-}
-
-/// A job with what holds for it now.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) row: JobRow,
-    pub(crate) policy: Option<Arc<Policy>>,
-    pub(crate) rules: Arc<Rules>,
-    pub(crate) tally: Tally,
-    before: Tally,
-    oldest: Option<(By, Option<RunId>)>,
-}
-
-impl Job {
-    /// It is paused at this moment.
-    pub(crate) fn paused(&self, now: Time) -> bool {
-        self.row.paused_at.is_some() && self.row.paused_until.is_none_or(|until| now < until)
-    }
-
-    /// The limit that its runs wait on.
-    pub(crate) fn limit(&self) -> String {
-        format!("limit:{}", self.row.id)
-    }
-}
-
-type SharedKey = (i64, String, Code, Option<RunId>, Source, Arc<str>, Decision, Priority);
+type SharedKey = (i64, Arc<str>, Code, Option<RunId>, Source, Arc<str>, Decision, Priority);
 
 pub(crate) struct View<'a> {
     tables: &'a mut dyn Tables,
@@ -61,11 +29,11 @@ pub(crate) struct View<'a> {
     pub(crate) switches: Switches,
     counters: Counters,
     counters_before: Counters,
-    names: HashMap<Arc<str>, Option<i64>>,
-    jobs: HashMap<i64, Job>,
-    targets: HashMap<(i64, String), Option<Target>>,
+    targets: HashMap<(i64, Arc<str>), Option<Target>>,
     shared: HashMap<SharedKey, u64>,
-    facts: Vec<(Option<i64>, Fact)>,
+    /// Jobs of which something is to be written at the end.
+    changed: Vec<i64>,
+    facts: Vec<Fact>,
     ready: bool,
     cut_short: bool,
     asked_to_end: bool,
@@ -74,7 +42,8 @@ pub(crate) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(crate) fn open(tables: &'a mut dyn Tables, memory: &'a mut Memory, now: Time) -> Result<Self> {
-        let counters = tables.counters()?;
+        memory.keep_if_of(tables.data_version()?);
+        let counters = memory.counters.map_or_else(|| tables.counters(), Ok)?;
         let switches = match memory.switches {
             Some((version, switches)) if version == counters.version => switches,
             _ => tables.switches()?.unwrap_or_default(),
@@ -87,10 +56,9 @@ impl<'a> View<'a> {
             switches,
             counters,
             counters_before: counters,
-            names: HashMap::new(),
-            jobs: HashMap::new(),
             targets: HashMap::new(),
             shared: HashMap::new(),
+            changed: Vec::new(),
             facts: Vec::new(),
             ready: false,
             cut_short: false,
@@ -102,15 +70,15 @@ impl<'a> View<'a> {
     /// Writes what is written once a batch.
     pub(crate) fn close(mut self, answers: Vec<Result<Answer>>) -> Result<Done> {
         self.write_shared()?;
-        self.write_tallies()?;
-        self.write_numbers()?;
+        self.write_jobs()?;
         if self.counters != self.counters_before {
             self.tables.set_counters(self.counters)?;
         }
+        self.memory.counters = Some(self.counters);
         Ok(Done {
             answers,
             marks: vec![],
-            facts: self.facts.into_iter().map(|(_, fact)| fact).collect(),
+            facts: self.facts,
             ready: self.ready,
             cut_short: self.cut_short,
             asked_to_end: self.asked_to_end,
@@ -119,11 +87,10 @@ impl<'a> View<'a> {
         })
     }
 
-    fn write_tallies(&mut self) -> Result<()> {
-        for (id, job) in &mut self.jobs {
-            if job.tally != job.before {
-                self.tables.set_tally(*id, job.tally)?;
-                job.before = job.tally;
+    fn write_jobs(&mut self) -> Result<()> {
+        for id in std::mem::take(&mut self.changed) {
+            if let Some(job) = self.memory.jobs.get_mut(&id) {
+                job.write(self.tables)?;
             }
         }
         Ok(())
@@ -149,7 +116,7 @@ impl<'a> View<'a> {
                 nominal: None,
                 args: None,
                 priority,
-                by_whom: by_whom.to_string(),
+                by_whom,
                 version: self.version(),
                 at: self.now,
                 count,
@@ -158,30 +125,28 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    fn write_numbers(&mut self) -> Result<()> {
-        let mut hours: HashMap<i64, Numbers> = HashMap::new();
-        for (job, fact) in &self.facts {
-            if let Some(job) = job {
-                hours.entry(*job).or_default().fold(fact);
+    /// Notes a fact, and counts it among the numbers of its job.
+    fn happens(&mut self, job: Option<i64>, fact: Fact) -> Result<()> {
+        if let Some(id) = job {
+            let hour = self.now.0.div_euclid(HOUR);
+            if self.job(id)?.numbers.as_ref().is_none_or(|counted| counted.hour != hour) {
+                let numbers = Counted::read(id, hour, self.tables)?;
+                self.job(id)?.numbers = Some(numbers);
+            }
+            if let Some(counted) = &mut self.will_change(id)?.numbers {
+                counted.fold(&fact);
             }
         }
-        let hour = self.now.0.div_euclid(HOUR);
-        for (job, new) in hours {
-            let mut numbers = match self.tables.numbers(job, hour)? {
-                // Numbers that cannot be read are an error, never silently begun anew.
-                Some(text) => serde_json::from_str(&text).map_err(|e| {
-                    Error::new(crate::error::Kind::Store, "the numbers of a job cannot be read").because(e)
-                })?,
-                None => Numbers::default(),
-            };
-            if new == Numbers::default() {
-                continue;
-            }
-            numbers.merge(&new);
-            let text = serde_json::to_string(&numbers).map_err(|e| Error::invariant("numbers are JSON").because(e))?;
-            self.tables.set_numbers(job, hour, &text)?;
-        }
+        self.facts.push(fact);
         Ok(())
+    }
+
+    /// A job of which something is to be written at the end of the batch.
+    fn will_change(&mut self, id: i64) -> Result<&mut Job> {
+        if !std::mem::replace(&mut self.job(id)?.changed, true) {
+            self.changed.push(id);
+        }
+        self.job(id)
     }
 
     /// How many facts there are so far.
@@ -218,53 +183,38 @@ impl<'a> View<'a> {
 
     /// The number of a job that is in the store, in the policy or not.
     pub(crate) fn job_id(&mut self, name: &str) -> Result<Option<i64>> {
-        if let Some(known) = self.names.get(name) {
-            return Ok(*known);
+        if let Some(known) = self.memory.names.get(name) {
+            return Ok(Some(*known));
         }
-        let row = self.tables.job_by_name(name)?;
-        let id = row.as_ref().map(|row| row.id);
-        self.names.insert(name.into(), id);
-        if let Some(row) = row {
-            self.take_in(row)?;
-        }
-        Ok(id)
+        let Some(row) = self.tables.job_by_name(name)? else { return Ok(None) };
+        let id = row.id;
+        self.take_in(row)?;
+        Ok(Some(id))
     }
 
     /// A job by its number.
     pub(crate) fn job(&mut self, id: i64) -> Result<&mut Job> {
-        if !self.jobs.contains_key(&id) {
+        if !self.memory.jobs.contains_key(&id) {
             let row = self.tables.job_by_id(id)?.ok_or_else(|| Error::invariant(format!("there is no job {id}")))?;
             self.take_in(row)?;
         }
-        self.jobs.get_mut(&id).ok_or_else(|| Error::invariant("a job that was read is there"))
+        self.memory.jobs.get_mut(&id).ok_or_else(|| Error::invariant("a job that was read is there"))
     }
 
     fn take_in(&mut self, row: JobRow) -> Result<()> {
-        let policy = match self.memory.policies.get(&row.id) {
-            Some((version, policy)) if *version == row.version => policy.clone(),
-            _ => {
-                let policy = row.policy.as_deref().map(|text| wire::read(&row.name, text).map(Arc::new)).transpose()?;
-                self.memory.policies.insert(row.id, (row.version, policy.clone()));
-                policy
-            }
-        };
+        let policy = self.memory.policy(&row)?;
         let rules = policy.as_ref().map_or_else(|| default_rules(self.switches), |p| p.rules(self.switches));
         let tally = self.tables.tally(row.id)?;
-        self.names.insert(Arc::clone(&row.name), Some(row.id));
-        let job = Job { policy, rules: Arc::new(rules), tally, before: tally, oldest: None, row };
-        self.jobs.insert(job.row.id, job);
+        self.memory.names.insert(Arc::clone(&row.name), row.id);
+        self.memory.jobs.insert(row.id, Job::new(row, policy, rules, tally));
         Ok(())
     }
 
     /// Forgets what was read of the policies: they have changed in this batch.
     pub(crate) fn reread(&mut self) -> Result<()> {
-        self.write_tallies()?;
-        self.memory.policies.clear();
-        self.memory.switches = None;
-        self.memory.looked = None;
+        self.write_jobs()?;
+        self.memory.forget_policies();
         self.switches = self.tables.switches()?.unwrap_or_default();
-        self.jobs.clear();
-        self.names.clear();
         self.targets.clear();
         Ok(())
     }
@@ -284,8 +234,8 @@ impl<'a> View<'a> {
     }
 
     /// The run that makes a trigger of this key a duplicate.
-    pub(crate) fn target(&mut self, job: i64, key: &str) -> Result<Option<Target>> {
-        let at = (job, key.to_owned());
+    pub(crate) fn target(&mut self, job: i64, key: &Arc<str>) -> Result<Option<Target>> {
+        let at = (job, Arc::clone(key));
         if let Some(target) = self.targets.get(&at) {
             return Ok(*target);
         }
@@ -330,7 +280,7 @@ impl<'a> View<'a> {
             refusal.code,
             refusal.by,
             refusal.source,
-            refusal.by_whom.into(),
+            refusal.by_whom,
             refusal.decision,
             refusal.priority,
         );
@@ -345,8 +295,24 @@ impl<'a> View<'a> {
             (fact.waiting, fact.running) = (job.tally.waiting(), job.tally.running);
             fact.aggressive = job.rules.aggressive;
         }
-        self.facts.push((job, Fact::Decided(fact)));
-        Ok(())
+        self.happens(job, Fact::Decided(fact))
+    }
+
+    /// The highest number of a slot of this job's limit; none: it has no slots.
+    pub(crate) fn last_slot(&mut self, job: i64) -> Result<Option<u32>> {
+        if let Some(known) = self.job(job)?.last_slot {
+            return Ok(known);
+        }
+        let last = self.tables.last_slot(job)?;
+        self.job(job)?.last_slot = Some(last);
+        Ok(last)
+    }
+
+    /// One slot fewer: the last one takes the number of this free one, so that the numbers stay without gaps.
+    pub(crate) fn delete_slot(&mut self, job: i64, n: u32, last: u32) -> Result<()> {
+        self.job(job)?.last_slot = None;
+        self.tables.delete_slot(job, n)?;
+        if n == last { Ok(()) } else { self.tables.move_slot(job, last, n) }
     }
 
     /// A new run enters: the only way to come into the store.
@@ -356,7 +322,7 @@ impl<'a> View<'a> {
         self.tables.insert_run(&run)?;
         self.count(&run, None, Some(run.state))?;
         if run.target {
-            self.targets.insert((run.job, run.key.clone()), Some(run.as_target()));
+            self.targets.insert((run.job, Arc::clone(&run.key)), Some(run.as_target()));
         }
         match run.state {
             State::Scheduled => self.timed = true,
@@ -383,8 +349,7 @@ impl<'a> View<'a> {
             due: matches!(run.state, State::Retrying | State::Scheduled).then_some(run.due),
             waited: more.waited,
         };
-        self.facts.push((Some(run.job), Fact::Came(fact)));
-        Ok(())
+        self.happens(Some(run.job), Fact::Came(fact))
     }
 
     /// The one way in which a run changes its state: the table's step, the row, the tally and what depends on them.
@@ -407,13 +372,13 @@ impl<'a> View<'a> {
         if run.state != State::Queued {
             run.waits_on = None;
         }
-        if event == Event::Claimed {
-            self.tables.claim_run(run, fence)?;
-        } else {
-            self.tables.update_run(run, fence)?;
+        match before {
+            State::Queued if run.state == State::Running => self.tables.claim_run(run, fence)?,
+            State::Running if run.state.is_terminal() => self.tables.end_attempt(run, fence)?,
+            _ => self.tables.update_run(run, fence)?,
         }
         self.count(run, Some(before), Some(run.state))?;
-        self.targets.remove(&(run.job, run.key.clone()));
+        self.targets.remove(&(run.job, Arc::clone(&run.key)));
         self.ready |= run.state == State::Queued && run.waits_on.is_none();
         self.timed |= run.state == State::Retrying;
         Ok(())
@@ -422,14 +387,14 @@ impl<'a> View<'a> {
     /// Changes columns that are no state: a priority, a cancel request, a due time.
     pub(crate) fn touch(&mut self, run: &RunRow) -> Result<()> {
         self.tables.update_run(run, run.fence)?;
-        self.targets.remove(&(run.job, run.key.clone()));
+        self.targets.remove(&(run.job, Arc::clone(&run.key)));
         self.ready |= run.state == State::Queued && run.waits_on.is_none();
         self.timed |= run.state == State::Retrying;
         Ok(())
     }
 
     fn count(&mut self, run: &RunRow, from: Option<State>, to: Option<State>) -> Result<()> {
-        let job = self.job(run.job)?;
+        let job = self.will_change(run.job)?;
         job.oldest = None;
         if let Some(of) = from.and_then(|state| of(&mut job.tally, state)) {
             *of = of.checked_sub(1).ok_or_else(|| Error::invariant("a tally counts every run"))?;

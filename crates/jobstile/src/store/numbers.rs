@@ -79,34 +79,37 @@ impl Spread {
 }
 
 impl Numbers {
-    /// Takes one fact in.
-    pub fn fold(&mut self, fact: &Fact) {
+    /// Takes one fact in; false: it counts for nothing.
+    pub fn fold(&mut self, fact: &Fact) -> bool {
         match fact {
             Fact::Decided(decided) => self.decided(decided),
             Fact::Came(came) => self.came(came),
         }
     }
 
-    fn decided(&mut self, fact: &Decided) {
+    fn decided(&mut self, fact: &Decided) -> bool {
         if !fact.replayed {
-            *self.decisions.entry(format!("{}/{}", fact.source, fact.code)).or_default() += fact.count.unwrap_or(1);
+            let name = [fact.source.as_str(), "/", fact.code.as_str()].concat();
+            *self.decisions.entry(name).or_default() += fact.count.unwrap_or(1);
         }
+        !fact.replayed
     }
 
-    fn came(&mut self, fact: &Came) {
+    fn came(&mut self, fact: &Came) -> bool {
         if let Some(waited) = fact.waited {
             self.wait.add(waited);
         }
         if fact.state.is_terminal() {
-            *self.ended.entry(fact.state.to_string()).or_default() += 1;
+            count(&mut self.ended, fact.state.as_str());
         }
         if let Some(ended) = &fact.ended {
-            *self.attempts.entry(ended.outcome.to_string()).or_default() += 1;
+            count(&mut self.attempts, ended.outcome.as_str());
             use jobstile_core::outcome::Outcome::{Failure, Success, Timeout};
             if matches!(ended.outcome, Success | Failure | Timeout) {
                 self.run.add(ended.took);
             }
         }
+        fact.waited.is_some() || fact.state.is_terminal() || fact.ended.is_some()
     }
 
     /// Takes the numbers of another time in.
@@ -132,5 +135,12 @@ impl Numbers {
             .filter(|(name, _)| name.split_once('/').is_some_and(|(s, c)| pick(s, c)))
             .map(|e| e.1)
             .sum()
+    }
+}
+
+fn count(names: &mut BTreeMap<String, u64>, name: &'static str) {
+    match names.get_mut(name) {
+        Some(count) => *count += 1,
+        None => drop(names.insert(name.to_owned(), 1)),
     }
 }

@@ -133,7 +133,7 @@ impl Store {
 
     fn in_transaction(&mut self, now: Time, ops: &[Op]) -> Result<Done> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let done = op::execute(&mut Tx(&transaction), &mut self.memory, now, ops)?;
+        let done = op::execute(&mut Tx::of(&transaction), &mut self.memory, now, ops)?;
         transaction.commit().map_err(failed)?;
         Ok(done)
     }

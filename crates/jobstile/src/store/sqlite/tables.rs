@@ -7,7 +7,7 @@ use jobstile_core::id::RunId;
 use jobstile_core::policy::Switches;
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
 use super::row::{self, failed, word};
 use crate::error::{Error, Result};
@@ -23,35 +23,58 @@ macro_rules! sql {
 }
 
 /// The statements of a store inside a transaction of its connection.
-pub(super) struct Tx<'c>(pub(super) &'c Connection);
+pub(super) struct Tx<'c> {
+    connection: &'c Connection,
+    // By the text's address: to look a statement up by its text costs as much as to execute it, so once a batch is enough.
+    prepared: Vec<(&'static str, CachedStatement<'c>)>,
+}
 
-impl Tx<'_> {
-    fn run_sql(&self, sql: &str, params: impl Params) -> Result<usize> {
-        self.0.prepare_cached(sql).and_then(|mut s| s.execute(params)).map_err(failed)
+impl<'c> Tx<'c> {
+    pub(super) fn of(connection: &'c Connection) -> Self {
+        Self { connection, prepared: Vec::new() }
     }
 
-    fn one<T>(&self, sql: &str, params: impl Params, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        self.0.prepare_cached(sql).and_then(|mut s| s.query_row(params, read)).map_err(failed)
+    fn statement(&mut self, sql: &'static str) -> rusqlite::Result<&mut CachedStatement<'c>> {
+        let at = match self.prepared.iter().position(|(text, _)| std::ptr::eq(*text, sql)) {
+            Some(at) => at,
+            None => {
+                self.prepared.push((sql, self.connection.prepare_cached(sql)?));
+                self.prepared.len() - 1
+            }
+        };
+        Ok(&mut self.prepared[at].1)
+    }
+
+    fn run_sql(&mut self, sql: &'static str, params: impl Params) -> Result<usize> {
+        self.statement(sql).and_then(|s| s.execute(params)).map_err(failed)
+    }
+
+    fn one<T>(
+        &mut self,
+        sql: &'static str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        self.statement(sql).and_then(|s| s.query_row(params, read)).map_err(failed)
     }
 
     fn maybe<T>(
-        &self,
-        sql: &str,
+        &mut self,
+        sql: &'static str,
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>> {
-        self.0.prepare_cached(sql).and_then(|mut s| s.query_row(params, read).optional()).map_err(failed)
+        self.statement(sql).and_then(|s| s.query_row(params, read).optional()).map_err(failed)
     }
 
     fn all<T>(
-        &self,
-        sql: &str,
+        &mut self,
+        sql: &'static str,
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>> {
-        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
-        let rows = statement.query_map(params, read).map_err(failed)?;
-        rows.collect::<rusqlite::Result<Vec<T>>>().map_err(failed)
+        let rows = self.statement(sql).and_then(|s| s.query_map(params, read)?.collect());
+        rows.map_err(failed)
     }
 
     // A run that is not as it was read: the promise of the fence, kept by the row count.
@@ -64,6 +87,10 @@ impl Tx<'_> {
 }
 
 impl Tables for Tx<'_> {
+    fn data_version(&mut self) -> Result<i64> {
+        self.one(sql!("data_version"), [], |r| r.get(0))
+    }
+
     fn counters(&mut self) -> Result<Counters> {
         self.one(sql!("counters"), [], |r| {
             Ok(Counters { run: r.get(0)?, refusal: r.get(1)?, fence: r.get(2)?, version: r.get(3)? })
@@ -100,7 +127,7 @@ impl Tables for Tx<'_> {
 
     fn insert_job(&mut self, name: &str) -> Result<i64> {
         self.run_sql(sql!("insert_job"), [name])?;
-        let id = self.0.last_insert_rowid();
+        let id = self.connection.last_insert_rowid();
         self.run_sql(sql!("insert_tally"), [id])?;
         Ok(id)
     }
@@ -155,6 +182,7 @@ impl Tables for Tx<'_> {
             word(r.state),
             r.key,
             r.keyed,
+            r.deduped,
             r.target,
             r.lineage,
             r.priority.as_str(),
@@ -169,19 +197,7 @@ impl Tables for Tx<'_> {
             r.by_whom,
             r.rerun_of.map(|id| id.0),
             r.version,
-            r.waits_on,
-            r.claims,
-            r.failures,
-            r.lost,
-            r.fence,
-            r.node,
-            r.claimed_at.map(|t| t.0),
-            r.cancel_at.map(|t| t.0),
-            r.cancel_by,
-            r.ended_at.map(|t| t.0),
-            r.code.map(|c| c.as_str()),
-            r.by_run.map(|id| id.0),
-            r.deduped
+            r.waits_on
         ];
         self.run_sql(sql!("insert_run"), params).map(drop)
     }
@@ -211,8 +227,29 @@ impl Tables for Tx<'_> {
     }
 
     fn claim_run(&mut self, r: &RunRow, fence: i64) -> Result<()> {
-        let params = params![r.id.0, fence, r.target, r.claims, r.fence, r.node, r.claimed_at.map(|t| t.0)];
+        let params = params![r.id.0, fence, r.claims, r.fence, r.node, r.claimed_at.map(|t| t.0)];
         let changed = self.run_sql(sql!("claim_run"), params)?;
+        self.exactly_one(r.id, changed)
+    }
+
+    fn clear_target(&mut self, run: RunId, fence: i64) -> Result<()> {
+        let changed = self.run_sql(sql!("clear_target"), params![run.0, fence])?;
+        self.exactly_one(run, changed)
+    }
+
+    fn end_attempt(&mut self, r: &RunRow, fence: i64) -> Result<()> {
+        let params = params![
+            r.id.0,
+            fence,
+            word(r.state),
+            r.lineage,
+            r.failures,
+            r.lost,
+            r.ended_at.map(|t| t.0),
+            r.code.map(|c| c.as_str()),
+            r.by_run.map(|id| id.0)
+        ];
+        let changed = self.run_sql(sql!("end_attempt"), params)?;
         self.exactly_one(r.id, changed)
     }
 
@@ -313,7 +350,11 @@ impl Tables for Tx<'_> {
     }
 
     fn release_slot(&mut self, job: i64, run: RunId, fence: i64) -> Result<Option<u32>> {
-        self.maybe(sql!("release_slot"), params![job, run.0, fence], |r| r.get(0))
+        let held = self.maybe(sql!("held_slot"), params![job, run.0, fence], |r| r.get(0))?;
+        let Some(n) = held else { return Ok(None) };
+        let changed = self.run_sql(sql!("release_slot"), params![job, run.0, fence, n])?;
+        self.exactly_one(run, changed)?;
+        Ok(Some(n))
     }
 
     fn has_free_slot(&mut self, job: i64) -> Result<bool> {

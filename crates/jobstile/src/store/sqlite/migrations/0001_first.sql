@@ -57,13 +57,14 @@ create table tally (
 ) strict;
 
 -- Checks of three words and more are written with `or`: SQLite builds a table for every `in (…)` of more than two, and
--- that for every row that it writes.
+-- that for every row that it writes. They look at numbers and nulls before they compare words. Indexes end with the
+-- run's number by themselves.
 create table run (
     id         integer primary key,
     job        integer not null references job,
     state      text not null check (
-        state = 'scheduled' or state = 'queued' or state = 'running' or state = 'retrying' or
-        state = 'succeeded' or state = 'dead' or state = 'cancelled' or state = 'refused' or state = 'expired'),
+        state = 'queued' or state = 'running' or state = 'succeeded' or state = 'scheduled' or state = 'retrying' or
+        state = 'dead' or state = 'cancelled' or state = 'refused' or state = 'expired'),
     -- What "the same" means for it, and whether a rule gave it that key.
     key        text not null,
     keyed      integer not null check (keyed in (0, 1)),
@@ -99,30 +100,30 @@ create table run (
     claimed_at integer,
     cancel_at  integer,
     cancel_by  text,
-    ended_at   integer check ((ended_at is not null) =
-        (state = 'succeeded' or state = 'dead' or state = 'cancelled' or state = 'refused' or state = 'expired')),
+    -- Null while it is live: while it takes a place or is due later.
+    ended_at   integer check ((ended_at is null) = (place = 1 or state = 'scheduled')),
     code       text,
     by_run     integer,
     check (target = 0 or place = 1),
-    check (state <> 'running' or (fence > 0 and claims > 0 and claimed_at is not null)),
-    check (code is not null or not (state = 'dead' or state = 'cancelled' or state = 'refused' or state = 'expired'))
+    check (node is null or (fence > 0 and claims > 0 and claimed_at is not null)),
+    check (code is not null or ended_at is null or state = 'succeeded')
 ) strict;
 
-create index run_ready on run (job, rank, id) where state = 'queued' and waits_on is null;
+create index run_ready on run (job, rank) where state = 'queued' and waits_on is null;
 -- All ready runs in line, for the claim; the index above is for lines in which it may take almost nothing.
-create index run_line on run (rank, id) where state = 'queued' and waits_on is null;
-create index run_waits on run (waits_on, rank, id) where waits_on is not null;
-create index run_due on run (due, id) where state in ('scheduled', 'retrying');
+create index run_line on run (rank) where state = 'queued' and waits_on is null;
+create index run_waits on run (waits_on, rank) where waits_on is not null;
+create index run_due on run (due) where state in ('scheduled', 'retrying');
 create unique index run_target on run (job, key) where target = 1;
-create index run_place on run (job, first_due, id) where place = 1;
-create index run_running on run (job, first_due, id) where node is not null;
-create index run_node on run (node, fence) where node is not null;
+create index run_place on run (job, first_due) where place = 1;
+create index run_running on run (job, first_due) where node is not null;
+create index run_asked on run (node) where cancel_at is not null and node is not null;
 create index run_later on run (job, key, due) where state = 'scheduled';
-create index run_lineage on run (job, key, first_due, id) where lineage = 1;
+create index run_lineage on run (job, key, first_due) where lineage = 1;
 create unique index run_trigger on run (job, trigger_id) where trigger_id is not null;
 -- History in the order of admission.
 create index run_job on run (job, admitted_at);
-create index run_ended on run (job, state, ended_at, id) where ended_at is not null;
+create index run_ended on run (job, state, ended_at) where ended_at is not null;
 
 -- A finished attempt. The current one of a running run is the run's own row.
 create table attempt (

@@ -1,2 +1,2 @@
-update run set state = 'running', target = ?3, waits_on = null, claims = ?4, fence = ?5, node = ?6, claimed_at = ?7
+update run set state = 'running', waits_on = null, claims = ?3, fence = ?4, node = ?5, claimed_at = ?6
 where id = ?1 and fence = ?2

@@ -1,2 +1,1 @@
-update slot indexed by slot_held set run = null, fence = null
-where run = ?2 and job = ?1 and fence = ?3 and run is not null returning n
+update slot set run = null, fence = null where job = ?1 and n = ?4 and run = ?2 and fence = ?3

@@ -1,1 +1,1 @@
-select id from run indexed by run_node where node = ?1 order by fence
+select id from run indexed by run_running where node = ?1 and node is not null order by fence

@@ -1,0 +1,164 @@
+//! What a store remembers between batches: what it read or wrote last, until somebody else writes.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use jobstile_core::decide::{By, Tally};
+use jobstile_core::id::RunId;
+use jobstile_core::policy::{Policy, Rules, Switches};
+use jobstile_core::time::Time;
+
+use crate::error::{Error, Kind, Result};
+use crate::fact::Fact;
+use crate::store::numbers::Numbers;
+use crate::store::{Counters, JobRow, Tables, wire};
+
+/// What a store remembers between batches. A batch that fails leaves it empty.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// The version of the data that this is of; another one: somebody else has written since.
+    data_version: i64,
+    /// Policies that were read once, by job and version: these do not grow old.
+    policies: Numbered<(i64, Option<Arc<Policy>>)>,
+    pub(super) switches: Option<(i64, Switches)>,
+    pub(super) counters: Option<Counters>,
+    pub(super) names: HashMap<Arc<str>, i64>,
+    pub(super) jobs: Numbered<Job>,
+    /// When the schedules were last looked at.
+    pub(super) looked: Option<Time>,
+}
+
+impl Memory {
+    /// Forgets what is of another version of the data.
+    pub(super) fn keep_if_of(&mut self, data_version: i64) {
+        if std::mem::replace(&mut self.data_version, data_version) != data_version {
+            self.counters = None;
+            self.forget_jobs();
+        }
+    }
+
+    pub(super) fn forget_jobs(&mut self) {
+        self.names.clear();
+        self.jobs.clear();
+    }
+
+    /// Forgets what was read of the policies: they have changed in this batch.
+    pub(super) fn forget_policies(&mut self) {
+        self.forget_jobs();
+        self.policies.clear();
+        (self.switches, self.looked) = (None, None);
+    }
+
+    /// The policy of a job, which is read once a version.
+    pub(super) fn policy(&mut self, row: &JobRow) -> Result<Option<Arc<Policy>>> {
+        if let Some((version, policy)) = self.policies.get(&row.id)
+            && *version == row.version
+        {
+            return Ok(policy.clone());
+        }
+        let policy = row.policy.as_deref().map(|text| wire::read(&row.name, text).map(Arc::new)).transpose()?;
+        self.policies.insert(row.id, (row.version, policy.clone()));
+        Ok(policy)
+    }
+}
+
+/// A job with what holds for it now.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) row: JobRow,
+    pub(crate) policy: Option<Arc<Policy>>,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) tally: Tally,
+    /// The tally as it stands in the store.
+    pub(super) written: Tally,
+    pub(super) oldest: Option<(By, Option<RunId>)>,
+    pub(super) last_slot: Option<Option<u32>>,
+    pub(super) numbers: Option<Counted>,
+    /// Something of it is to be written at the end of the batch.
+    pub(super) changed: bool,
+}
+
+impl Job {
+    pub(super) fn new(row: JobRow, policy: Option<Arc<Policy>>, rules: Rules, tally: Tally) -> Self {
+        let rules = Arc::new(rules);
+        Self { row, policy, rules, tally, written: tally, oldest: None, last_slot: None, numbers: None, changed: false }
+    }
+
+    /// It is paused at this moment.
+    pub(crate) fn paused(&self, now: Time) -> bool {
+        self.row.paused_at.is_some() && self.row.paused_until.is_none_or(|until| now < until)
+    }
+
+    /// The limit that its runs wait on.
+    pub(crate) fn limit(&self) -> String {
+        format!("limit:{}", self.row.id)
+    }
+
+    /// Writes what has changed.
+    pub(super) fn write(&mut self, tables: &mut dyn Tables) -> Result<()> {
+        self.changed = false;
+        if self.tally != self.written {
+            tables.set_tally(self.row.id, self.tally)?;
+            self.written = self.tally;
+        }
+        self.numbers.as_mut().map_or(Ok(()), |counted| counted.write(self.row.id, tables))
+    }
+}
+
+/// The numbers of a job in one hour.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) hour: i64,
+    numbers: Numbers,
+    changed: bool,
+}
+
+impl Counted {
+    pub(super) fn read(job: i64, hour: i64, tables: &mut dyn Tables) -> Result<Self> {
+        let numbers = match tables.numbers(job, hour)? {
+            // Numbers that cannot be read are an error, never silently begun anew.
+            Some(text) => serde_json::from_str(&text)
+                .map_err(|e| Error::new(Kind::Store, "the numbers of a job cannot be read").because(e))?,
+            None => Numbers::default(),
+        };
+        Ok(Self { hour, numbers, changed: false })
+    }
+
+    pub(super) fn fold(&mut self, fact: &Fact) {
+        self.changed |= self.numbers.fold(fact);
+    }
+
+    fn write(&mut self, job: i64, tables: &mut dyn Tables) -> Result<()> {
+        if !std::mem::take(&mut self.changed) {
+            return Ok(());
+        }
+        let text = serde_json::to_string(&self.numbers).map_err(|e| Error::invariant("numbers are JSON").because(e))?;
+        tables.set_numbers(job, self.hour, &text)
+    }
+}
+
+/// By the numbers that a store gives out: nobody chooses them, so any spread will do.
+pub(super) type Numbered<T> = HashMap<i64, T, BuildHasherDefault<Spread>>;
+
+#[derive(Debug, Default)]
+pub(super) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        // Fibonacci hashing: 2⁶⁴ divided by the golden ratio.
+        self.0 = (self.0 ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_i64(&mut self, n: i64) {
+        self.write_u64(n.cast_unsigned());
+    }
+}

@@ -200,7 +200,7 @@ fn a_daemon_whose_store_is_moved_away_stops_and_says_so() {
     std::fs::rename(folder.path().join(".jobstile"), folder.path().join("moved")).unwrap();
     assert_eq!(daemon.end(), Some(69), "{}", folder.read("log"));
     let ran = folder.read("ran");
-    assert!(folder.read("log").contains("was deleted or replaced while it was open"), "{}", folder.read("log"));
+    assert!(folder.read("log").contains("deleted or replaced while it was open"), "{}", folder.read("log"));
     // Its place is free for another one; nobody else has run anything meanwhile.
     let next = folder.serve(&[]);
     wait("a run", || (folder.read("ran").len() > ran.len()).then_some(()));

@@ -9,7 +9,7 @@ use jobstile::store::sqlite;
 use serde_json::json;
 
 use crate::args::{Global, Output};
-use crate::cmd::open::{Opened, open_quietly};
+use crate::cmd::open::{Opened, SILENCE, open_quietly};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
@@ -135,6 +135,9 @@ fn nodes(opened: &Opened, say: &mut Say<'_>) -> Result<(), Error> {
         let name = format!("{} (pid {}, user {})", node.row.name, node.row.pid, node.row.user);
         let seen = times.ago(node.seen_at);
         let (verdict, says) = match node.liveness {
+            Liveness::Alive if client.now().since(node.seen_at) > SILENCE => {
+                (Verdict::Bad, format!("{name} is there, but was last seen {seen}: is it stopped?"))
+            }
             Liveness::Alive => (Verdict::Good, format!("{name} is alive, seen {seen}")),
             Liveness::Gone => (Verdict::Note, format!("{name} is gone, seen {seen}: the next daemon takes its runs over")),
             _ => (

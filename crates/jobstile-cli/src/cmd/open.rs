@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jobstile::Kind;
 use jobstile::client::{Client, JobInfo, Liveness, NodeInfo};
@@ -56,6 +57,10 @@ pub(crate) fn open(global: &Global) -> Result<Opened, Error> {
 pub(crate) fn open_quietly(global: &Global) -> Result<Opened, Error> {
     look(global).map(|(opened, _)| opened)
 }
+
+/// A node that was not seen for so long although it is there does not move, and a tick that nobody has looked at for so
+/// long is late.
+pub(crate) const SILENCE: Duration = Duration::from_secs(10);
 
 /// Where the store of a command is; it may not be there.
 ///

@@ -10,7 +10,7 @@ use jobstile_core::policy::{Concurrency, Places, Switches};
 use jobstile_core::run;
 use jobstile_core::time::Time;
 
-use crate::cmd::open::Opened;
+use crate::cmd::open::{Opened, SILENCE};
 use crate::error::Error;
 
 /// Hours that averages are taken from, besides this one.
@@ -118,6 +118,14 @@ impl State {
         self.jobs.iter().fold((0, 0, 0), |(ticks, runs, skips), job| {
             (ticks + job.ticks(), runs + job.this_hour.count(|_, code| code == "within_limits"), skips + job.skips())
         })
+    }
+
+    /// Jobs whose last instants nobody has looked at although a node lives: it is stopped, or cannot write.
+    pub(super) fn late(&self) -> usize {
+        let is_late = |job: &&Job| {
+            job.unable.is_none() && job.info.next_at.is_some_and(|next| self.now.since(next) > SILENCE)
+        };
+        self.jobs.iter().filter(is_late).count()
     }
 
     /// Instants that have come and that nobody has looked at.

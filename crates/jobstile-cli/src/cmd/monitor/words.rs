@@ -5,11 +5,12 @@ use jobstile_core::run;
 use serde_json::{Value, json};
 
 use super::state::{Job, State};
-use crate::cmd::open::Opened;
+use crate::cmd::open::{Opened, SILENCE};
 use crate::text::duration::{compact, short};
 use crate::text::json as form;
 use crate::text::table::{Cell, Paint, Table};
 use crate::text::time::Times;
+use crate::text::words::count;
 
 /// Columns that are left out on a narrow terminal, in this order.
 const LEFT_OUT: [&str; 6] = ["MAX", "P50", "LAST END", "AVG", "OK", "EVERY"];
@@ -25,13 +26,16 @@ pub(super) fn page(opened: &Opened, state: &State, before: Option<&State>, colou
         page.push('\n');
     };
     let alive: Vec<&NodeInfo> = state.nodes.iter().filter(|node| node.liveness == Liveness::Alive).collect();
-    let live = match (alive.is_empty(), state.nodes.iter().max_by_key(|node| node.ended_at.unwrap_or(node.seen_at))) {
+    let silent: Vec<&NodeInfo> =
+        alive.iter().copied().filter(|node| state.now.since(node.seen_at) > SILENCE).collect();
+    let live = match (alive.len() == silent.len(), state.nodes.iter().max_by_key(|node| node.ended_at.unwrap_or(node.seen_at))) {
         (false, _) => paint(Paint::Good, "live"),
+        (true, _) if !silent.is_empty() => paint(Paint::Bad, &not_answering(silent[0], &times)),
         (true, None) => paint(Paint::Bad, "NOT LIVE: no daemon has ever worked on this store"),
         (true, Some(node)) => paint(Paint::Bad, &gone(node, &times)),
     };
     line(format!("jobstile · {} · {} · {live}", opened.shown, times.moment()));
-    line(format!("status    {}", status(state, &alive, &times, &paint)));
+    line(format!("status    {}", status(state, &alive, silent.len(), &times, &paint)));
     line(format!("switches  {}", switches(state)));
     line(format!("now       {}", now(state, &times)));
     if let Some(before) = before {
@@ -74,20 +78,26 @@ fn gone(node: &NodeInfo, times: &Times) -> String {
     }
 }
 
-fn status(state: &State, alive: &[&NodeInfo], times: &Times, paint: &impl Fn(Paint, &str) -> String) -> String {
+fn not_answering(node: &NodeInfo, times: &Times) -> String {
+    let (name, pid, seen) = (&node.row.name, node.row.pid, times.ago(node.seen_at));
+    format!("NOT ANSWERING: {name} (pid {pid}) is there, but was last seen {seen}: is it stopped?")
+}
+
+fn status(state: &State, alive: &[&NodeInfo], silent: usize, times: &Times, paint: &impl Fn(Paint, &str) -> String) -> String {
     if alive.is_empty() {
         let (running, _, _) = state.counts();
         let mut said = "no worker: nothing starts.".to_owned();
         if running > 0 {
-            said.push_str(&format!("  {running} runs were running and start again when a daemon comes back;"));
+            let (runs, were) = (count(running, "run"), if running == 1 { "was" } else { "were" });
+            said.push_str(&format!("  {runs} {were} running and will start again when a daemon comes back;"));
         }
-        return paint(Paint::Bad, &format!("{said}  {} ticks have passed", state.overdue()));
+        return paint(Paint::Bad, &format!("{said}  {} missed", count(state.overdue(), "tick")));
     }
     let dead = state.dead();
     let slow = state.jobs.iter().filter(|job| job.cannot_keep_up()).count();
     let unable = state.jobs.iter().filter(|job| job.unable.is_some()).count();
     let stacking = state.jobs.iter().filter(|job| job.stacking).count();
-    let worries = [(dead, "dead"), (slow, "cannot keep up"), (unable, "cannot run"), (stacking, "STACKING")];
+    let worries = [(silent, "not answering"), (state.late(), "overdue"), (dead, "dead"), (slow, "cannot keep up"), (unable, "cannot run"), (stacking, "STACKING")];
     let worries: Vec<String> = worries.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     let said = match worries.is_empty() {
         true => paint(Paint::Good, "all is well"),
@@ -116,10 +126,11 @@ fn switches(state: &State) -> String {
     let s = state.switches;
     let monitoring = state.jobs.iter().filter(|job| job.info.policy.as_ref().is_some_and(|p| p.monitoring)).count();
     format!(
-        "deduplication {} · aggressive {} · stacking prevention {} · monitoring (M) {monitoring} jobs",
+        "deduplication {} · aggressive {} · stacking prevention {} · monitoring (M) {}",
         word(s.deduplication),
         word(s.aggressive),
-        word(s.stacking_prevention)
+        word(s.stacking_prevention),
+        count(monitoring as u64, "job")
     )
 }
 
@@ -128,10 +139,13 @@ fn now(state: &State, times: &Times) -> String {
     let (ticks, runs, skips) = state.since_hour();
     let of = if retrying > 0 { format!(" ({retrying} retrying)") } else { String::new() };
     format!(
-        "active {running} · pending {}{of} · dead {} · since {} {ticks} ticks, {runs} runs, {skips} skips",
+        "active {running} · pending {}{of} · dead {} · since {} {}, {}, {}",
         queued + retrying,
         state.dead(),
-        times.at(state.this_hour)
+        times.at(state.this_hour),
+        count(ticks, "tick"),
+        count(runs, "run"),
+        count(skips, "skip")
     )
 }
 
@@ -259,6 +273,9 @@ fn last(job: &Job, times: &Times) -> String {
 
 fn hints(state: &State) -> Vec<String> {
     let mut hints = vec![];
+    if state.late() > 0 {
+        hints.push("jobs are overdue: nobody could fire them.   jobstile doctor".to_owned());
+    }
     for job in &state.jobs {
         let name = &job.info.name;
         if let Some(reason) = &job.unable {

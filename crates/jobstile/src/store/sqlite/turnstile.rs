@@ -7,7 +7,7 @@ use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -29,8 +29,9 @@ pub(super) struct Turnstile {
     write: File,
     wake: File,
     store: PathBuf,
-    /// Device and number of the file that was opened.
+    /// Device and number of the file that was opened, and of its write-ahead log once there is one.
     opened: (u64, u64),
+    log: OnceLock<(u64, u64)>,
     patience: Duration,
 }
 
@@ -61,7 +62,15 @@ impl Turnstile {
             })
         };
         let (next, write, wake) = (open("next")?, open("write")?, open("wake")?);
-        Ok(Self { next, write, wake, store: store.to_owned(), opened: (of.dev(), of.ino()), patience: PATIENCE })
+        Ok(Self {
+            next,
+            write,
+            wake,
+            store: store.to_owned(),
+            opened: number(&of),
+            log: OnceLock::new(),
+            patience: PATIENCE,
+        })
     }
 
     pub(super) fn take(self: &Arc<Self>) -> Result<Turn> {
@@ -71,12 +80,21 @@ impl Turnstile {
         write?;
         let turn = Turn(Arc::clone(self));
         // What is written to a file without a name is lost.
-        let there = std::fs::metadata(&self.store).is_ok_and(|now| (now.dev(), now.ino()) == self.opened);
-        if there { Ok(turn) } else { Err(self.replaced()) }
+        let there = std::fs::metadata(&self.store).is_ok_and(|now| number(&now) == self.opened);
+        if there && self.has_its_log() { Ok(turn) } else { Err(self.replaced()) }
+    }
+
+    // SQLite makes the log when it first needs it, and leaves it there for as long as anybody has the store open.
+    fn has_its_log(&self) -> bool {
+        match (std::fs::metadata(beside(&self.store, "wal")), self.log.get()) {
+            (Ok(now), None) => self.log.set(number(&now)).is_ok(),
+            (Ok(now), Some(log)) => number(&now) == *log,
+            (Err(_), log) => log.is_none(),
+        }
     }
 
     fn replaced(&self) -> Error {
-        let what = format!("{} was deleted or replaced while it was open", self.store.display());
+        let what = format!("{} or its log was deleted or replaced while it was open", self.store.display());
         Error::new(Kind::Replaced, what)
     }
 
@@ -102,6 +120,10 @@ impl Turnstile {
             pause = (pause * 3 / 2).min(LOOKS.1);
         }
     }
+}
+
+fn number(of: &Metadata) -> (u64, u64) {
+    (of.dev(), of.ino())
 }
 
 fn untaken(error: Errno) -> Error {
@@ -179,6 +201,10 @@ mod tests {
         assert_eq!(turnstile.take().map(drop).expect_err("it is another one").kind(), Kind::Replaced);
         std::fs::rename(dir.path().join("away"), &store).expect("moved back");
         turnstile.take().map(drop).expect("it is back");
+        std::fs::write(beside(&store, "wal"), "").expect("written");
+        turnstile.take().map(drop).expect("it has a log now");
+        std::fs::remove_file(beside(&store, "wal")).expect("removed");
+        assert_eq!(turnstile.take().map(drop).expect_err("its log is gone").kind(), Kind::Replaced);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Arguments of a trigger: checked once, at the door, and made canonical (RFC 8785), so that equal arguments are equal
 //! bytes in every store and language.
 
+mod strict;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,6 +36,9 @@ pub enum BadArgs {
     /// JSON, but no object: arguments have names.
     #[error("the arguments are {0}, not an object: arguments have names")]
     NoObject(&'static str),
+    /// A whole number of more than 64 bits: it would be rounded, and then be the same as another one.
+    #[error("{0} has more than 64 bits: write it as a string")]
+    TooLongANumber(String),
     /// Deeper than [`MAX_DEPTH`].
     #[error("the arguments are deeper than 64 levels")]
     TooDeep,
@@ -58,8 +63,11 @@ impl Args {
         if depth_of(text) > MAX_DEPTH {
             return Err(BadArgs::TooDeep);
         }
-        let value: Value = serde_json::from_slice(text).map_err(|e| BadArgs::NotJson(e.to_string()))?;
-        Self::of(value)
+        let strict: strict::Strict = serde_json::from_slice(text).map_err(|e| BadArgs::NotJson(e.to_string()))?;
+        if let Some(number) = strict::too_long_a_number(text) {
+            return Err(BadArgs::TooLongANumber(number.chars().take(40).collect()));
+        }
+        Self::of(strict.0)
     }
 
     /// Takes a JSON object; `null` and an empty one are no arguments.
@@ -222,6 +230,9 @@ mod tests {
         let deep = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
         assert_eq!(parse(&deep(64)).err(), None);
         assert_eq!(parse(&deep(65)), Err(BadArgs::TooDeep));
+        assert!(
+            matches!(parse(r#"{"a":[{"b":1,"b":1}]}"#), Err(BadArgs::NotJson(why)) if why.contains("`b` is there twice"))
+        );
         assert_eq!(parse("[1]"), Err(BadArgs::NoObject("a list")));
         assert_eq!(parse(&"[".repeat(100_000)), Err(BadArgs::TooDeep));
         assert_eq!(parse(&format!("\"{}\"", "x".repeat(MAX_BYTES))), Err(BadArgs::TooLarge(MAX_BYTES + 2)));
@@ -285,5 +296,14 @@ mod tests {
     fn large_whole_numbers_stay_what_they_are() {
         let text = r#"{"id":9007199254740993,"negative":-9223372036854775808}"#;
         assert_eq!(parse(text).unwrap().canonical().as_ref(), text);
+        for good in
+            [r#"{"a":18446744073709551615}"#, r#"{"a":1e300}"#, r#"{"a":"99999999999999999999\""}"#, r#"{"9":-1.5}"#]
+        {
+            assert_eq!(parse(good).err(), None, "{good}");
+        }
+        for bad in ["18446744073709551616", "-9223372036854775809", "100000000000000000001"] {
+            let text = format!(r#"{{"a":[1,{bad}]}}"#);
+            assert_eq!(parse(&text), Err(BadArgs::TooLongANumber(bad.to_owned())), "{text}");
+        }
     }
 }

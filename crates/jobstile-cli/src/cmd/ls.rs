@@ -32,8 +32,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let opened = open(global)?;
     let now = opened.client.now();
-    let jobs: Vec<JobInfo> =
-        opened.client.jobs()?.into_iter().filter(|job| args.all || job.policy.is_some()).collect();
+    let (jobs, former): (Vec<JobInfo>, Vec<JobInfo>) =
+        opened.client.jobs()?.into_iter().partition(|job| args.all || job.policy.is_some());
     let stuck = cannot_run(&opened)?;
     if global.output != Output::Table {
         let all = jobs.iter().map(|job| {
@@ -46,7 +46,10 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
         return Ok(Code::Done);
     }
     if jobs.is_empty() {
-        text::say_line("no jobs: no configuration was ever loaded into this store");
+        match former.len() as u64 {
+            0 => text::say_line("no jobs: no configuration was ever loaded into this store"),
+            n => text::say_line(&format!("no jobs in the policy; {} with a history: jobstile ls --all", words::count(n, "job"))),
+        }
         text::suggest(&["jobstile serve loads yours; jobstile init writes a first one".to_owned()]);
         return Ok(Code::Done);
     }

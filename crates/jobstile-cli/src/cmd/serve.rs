@@ -32,6 +32,7 @@ use crate::exit::Code;
 use crate::text;
 use crate::text::duration::short;
 use crate::text::log::Stamp;
+use crate::text::words::count;
 use log::{Format, Journal};
 
 /// The longest that the check of the file may take.
@@ -295,9 +296,14 @@ async fn reload(engine: &Engine, args: &Args, global: &Global, old: Loaded, jour
         Ok((gathered, loaded))
     });
     match read {
+        // A file that an editor has emptied to write it again.
+        Ok((_, loaded)) if loaded.jobs.is_empty() && !old.jobs.is_empty() => {
+            journal.say("configuration not changed: the file has no jobs; to run none, stop the daemon");
+            old
+        }
         Ok((gathered, loaded)) => match apply(engine, &loaded, &gathered).await {
             Ok(()) => {
-                journal.say(&format!("configuration read again: {} jobs", loaded.jobs.len()));
+                journal.say(&format!("configuration read again: {}", count(loaded.jobs.len() as u64, "job")));
                 loaded
             }
             Err(error) => {

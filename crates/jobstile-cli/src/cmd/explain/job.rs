@@ -38,7 +38,12 @@ pub(super) fn explain(opened: &Opened, name: &str) -> Result<Page, Error> {
     let Some(policy) = job.policy.clone() else {
         let times = Times::here(client.now());
         let mut page = Page::new(name, format!("{name} is out of the policy: no configuration in force names it."), &times);
-        page.says("to change", "put it back into the configuration; its history is still here: jobstile runs");
+        let left = crate::cmd::ls::standing(&job);
+        if left != "idle" {
+            page.says("waits", format!("{left}: nothing of it starts until a configuration names it again"));
+        }
+        page.says("to change", "put it back into the configuration, or end what is left: jobstile cancel RUN");
+        page.says("history", format!("jobstile runs {name}"));
         return Ok(page);
     };
     let states = |states: &[State]| RunFilter {

@@ -6,6 +6,8 @@ mod world;
 
 #[path = "commands/errors.rs"]
 mod errors;
+#[path = "commands/explain.rs"]
+mod explain;
 #[path = "commands/hostile.rs"]
 mod hostile;
 #[path = "commands/look.rs"]

@@ -187,6 +187,16 @@ impl World {
 
     /// The program in the world's folder, with nothing of our environment.
     pub(crate) fn command(&self, line: &[&str]) -> Command {
+        if self.lock.is_some() {
+            // It shows that it lives, as a node does every second.
+            let file = node_dir(&self.file()).join(format!("{NODE}.lock"));
+            std::fs::File::options()
+                .write(true)
+                .open(file)
+                .unwrap()
+                .set_modified(std::time::SystemTime::now())
+                .unwrap();
+        }
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobstile"));
         command.args(line).current_dir(self.path()).env_clear();
         command.env("PATH", "/usr/bin:/bin").env("HOME", self.path()).env("TZ", &self.zone);

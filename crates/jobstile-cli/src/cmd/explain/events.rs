@@ -56,7 +56,7 @@ pub(super) fn of_job(
         let at = row.ended_at.unwrap_or(row.due);
         events.push(Event { at, text: format!("run {} {}", row.id, said(row.state)), code, turned_away: None });
     }
-    for run in live.iter().take(RUNS) {
+    for run in live.iter().take(RUNS).chain(last.filter(|run| run.row.state == State::Dead)) {
         let id = run.row.id;
         for attempt in opened.client.attempts(id)? {
             let node = opened.node_name(&attempt.node);

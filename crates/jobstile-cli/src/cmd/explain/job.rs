@@ -110,7 +110,8 @@ impl Known<'_> {
             return Ok(format!("{name} does not run by itself: it is switched off by {}.", self.switched_off_by()));
         }
         if let Some(dead) = self.last.as_ref().filter(|run| run.row.state == State::Dead) {
-            return Ok(format!("{name} is idle; its last run {} is dead: its attempts failed.", dead.row.id));
+            let attempts = count(dead.row.failures.max(1).into(), "attempt");
+            return Ok(format!("{name} is idle; its last run, {}, is dead after {attempts}.", dead.row.id));
         }
         Ok(match self.job.fires(now, 1).first() {
             Some(next) => format!("{name} is idle: its next tick is {}, at {}.", self.times.ago(*next), self.times.at(*next)),
@@ -173,17 +174,17 @@ impl Known<'_> {
         let waiting = self.policy.max_waiting;
         let same = rules.dedup.as_ref().map_or(String::new(), |dedup| {
             let of = match &dedup.key {
-                KeyRule::Fields(fields) if fields.is_empty() => "at a time".to_owned(),
-                KeyRule::Fields(fields) => format!("per {}", fields.join(", ")),
-                KeyRule::AllArguments => "per arguments".to_owned(),
+                KeyRule::Fields(fields) if fields.is_empty() => String::new(),
+                KeyRule::Fields(fields) => format!(" per {}", fields.join(", ")),
+                KeyRule::AllArguments => " per arguments".to_owned(),
             };
-            let until = if dedup.until == Until::Start { " waits" } else { "" };
-            format!("one{until} {of}; ")
+            let which = if dedup.until == Until::Start { "waiting" } else { "live" };
+            format!("one {which} run{of}; ")
         });
         let places = match (self.policy.max_concurrent, waiting) {
             (Concurrency::Limited(n), 0) => format!("at most {n} at a time, the rest is skipped"),
             (Concurrency::Limited(n), _) => format!("at most {n} at a time, {} may wait", number(waiting.into())),
-            (Concurrency::Unlimited, _) => format!("side by side, {} may wait", number(waiting.into())),
+            (Concurrency::Unlimited, _) => format!("any number at a time, {} may wait", number(waiting.into())),
         };
         page.says("rule", format!("{same}{places}"));
     }

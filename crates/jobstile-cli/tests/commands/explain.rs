@@ -1,0 +1,96 @@
+//! Why did it not run, and who holds it? One answer for each situation, as somebody reads it.
+
+use insta::assert_snapshot;
+use jobstile::op::Op;
+use jobstile_core::outcome::Outcome;
+
+use crate::world::World;
+
+#[test]
+fn one_that_runs_and_turns_its_ticks_away() {
+    let mut world = World::new();
+    world.ran("chain_state_monitor", "null", 9_000, 240, Outcome::Success, None);
+    world.ago(192);
+    world.trigger("chain_state_monitor", "null");
+    world.claim();
+    for seconds in [150, 130, 110] {
+        world.ago(seconds);
+        world.trigger("chain_state_monitor", "null");
+    }
+    assert_snapshot!(world.screen(&["explain", "chain_state_monitor"]));
+}
+
+#[test]
+fn one_that_waits_for_its_retry() {
+    let mut world = World::new();
+    world.ran("backup", "null", 40, 20, Outcome::Failure, Some("exit code 1, \"disk full\""));
+    world.ago(10);
+    world.trigger("backup", "null");
+    assert_snapshot!(world.screen(&["explain", "backup"]));
+    assert_snapshot!(world.screen(&["explain", "1"]));
+}
+
+#[test]
+fn one_that_is_dead() {
+    let mut world = World::new();
+    world.ran("backup", "null", 4_000, 75, Outcome::Failure, Some("exit code 1, \"disk full\""));
+    world.ago(3_800);
+    world.op(Op::Due { max: 9 });
+    let again = world.claim();
+    world.ago(3_700);
+    world.settle(&again[0], Outcome::Timeout, Some("timed out after 1h"), b"begin\n");
+    assert_snapshot!(world.screen(&["explain", "backup"]));
+    assert_snapshot!(world.screen(&["explain", "1"]));
+}
+
+#[test]
+fn one_that_is_switched_off_and_one_that_nobody_can_run() {
+    let mut world = World::new();
+    assert_snapshot!(world.screen(&["explain", "report"]));
+    world.ago(3_000);
+    for _ in 0..3 {
+        world.trigger("tail", "null");
+    }
+    assert_snapshot!(world.screen(&["explain", "tail"]));
+    assert_snapshot!(world.screen(&["explain", "2"]));
+}
+
+#[test]
+fn a_key_that_is_held_and_one_that_is_free() {
+    let mut world = World::new();
+    assert_snapshot!(world.screen(&["explain", "--key", "sync_wallet", "wallet=SP2X0"]));
+    world.ago(192);
+    world.trigger("sync_wallet", r#"{"wallet":"SP2X0"}"#);
+    world.claim();
+    world.ago(130);
+    for _ in 0..3 {
+        world.trigger("sync_wallet", r#"{"wallet":"SP2X0"}"#);
+    }
+    assert_snapshot!(world.screen(&["explain", "--key", "sync_wallet", "wallet=SP2X0"]));
+    assert_snapshot!(world.screen(&["explain", "sync_wallet"]));
+    assert_snapshot!(world.screen(&["explain", "--key", "sync_wallet", "purse=SP2X0"]));
+    assert_snapshot!(world.screen(&["explain", "--key", "tail"]));
+}
+
+#[test]
+fn nobody_works_and_a_job_out_of_the_policy() {
+    let mut world = World::new();
+    world.ago(1_000);
+    world.trigger("strict", "null");
+    world.leave();
+    assert_snapshot!(world.screen(&["explain", "strict"]));
+    world.ago(30);
+    world.op(Op::Forget { job: "strict".into() });
+    assert_snapshot!(world.screen(&["explain", "strict"]));
+}
+
+#[test]
+fn the_same_facts_for_programs() {
+    let mut world = World::new();
+    world.ran("backup", "null", 40, 20, Outcome::Failure, Some("exit code 1, \"disk full\""));
+    let page = world.run(&["explain", "backup", "-o", "json"]).json();
+    let events = page["events"].as_array().unwrap();
+    assert!(events[0]["at"].as_str().unwrap().ends_with('Z'), "{page}");
+    assert!(events.last().unwrap()["at"].is_null(), "{page}");
+    assert!(page["sections"].as_array().unwrap().iter().any(|s| s["word"] == "output"), "{page}");
+}

@@ -232,3 +232,29 @@ fn asking_it_to_stop_loses_no_attempt_whenever_that_is() {
         assert!(attempts.len() <= 1, "run {run}: {attempts:?}");
     }
 }
+
+#[test]
+fn what_other_processes_decide_is_logged_by_the_same_contract() {
+    let folder = Folder::new(
+        "[jobs.poll]\nmonitoring = true\nevery = \"1h\"\nfirst = \"after_interval\"\nshell = \"while [ ! -e go ]; do sleep 0.02; done\"\n",
+    );
+    let daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("poll").unwrap());
+    let first = folder.trigger(&mut client, "poll").run.unwrap();
+    wait_for(&client, first, "running");
+    folder.trigger(&mut client, "poll");
+    let lines = wait("two lines", || {
+        let log = folder.read("log");
+        let of_cli: Vec<String> = log.lines().filter(|l| l.contains("source=cli")).map(ToOwned::to_owned).collect();
+        (of_cli.len() == 2).then_some(of_cli)
+    });
+    let admitted =
+        "| INFO | Scheduled job enqueued successfully | job_type=poll pending_count=1 source=cli run=1 running=0";
+    assert!(lines[0].contains(admitted), "{}", lines[0]);
+    let skipped = "| INFO | Deduplicating monitoring job in executor | job_type=poll";
+    assert!(lines[1].contains(skipped) && lines[1].contains("aggressive_deduplication=True"), "{}", lines[1]);
+    folder.write("go", "");
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0), "{}", folder.read("log"));
+}

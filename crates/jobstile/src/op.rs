@@ -413,6 +413,17 @@ fn one(view: &mut View<'_>, op: &Op) -> Result<Answer> {
         Op::Defines { node } => view.tables().node_jobs(node).map(Answer::Jobs),
         Op::Nodes => view.tables().live_nodes().map(Answer::Nodes),
         Op::Sweep => node::sweep(view),
-        Op::News { from, to } => view.tables().news(*from, *to).map(Answer::News),
+        Op::News { from, to } => news(view, *from, *to),
     }
+}
+
+// What other processes decided, with the rules that are in force now: they did not write down theirs.
+fn news(view: &mut View<'_>, from: Counters, to: Counters) -> Result<Answer> {
+    let mut news = view.tables().news(from, to)?;
+    for (fact, _) in &mut news {
+        if let Some(job) = view.tables().job_by_name(&fact.job)? {
+            fact.aggressive = view.job(job.id)?.rules.aggressive;
+        }
+    }
+    Ok(Answer::News(news))
 }

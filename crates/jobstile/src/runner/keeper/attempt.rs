@@ -161,7 +161,7 @@ impl Attempt {
             if phase == Phase::Ending && look {
                 look = false;
                 let living = self.keeping.borrow_mut().trees.living(self.ticket);
-                if living.is_empty() && self.exit.is_some() {
+                if living.all.is_empty() && living.sure && self.exit.is_some() {
                     phase = Phase::Draining;
                     self.stdin = None;
                     time_is_up = false;
@@ -170,10 +170,10 @@ impl Attempt {
                     // What its first process left behind is asked as well, once that has ended.
                     let times = if self.exit.is_some() { 2 } else { 1 };
                     if time_is_up || *self.wish.borrow() == Wish::Now {
-                        signals.kill(&living);
+                        signals.kill(&living.all);
                     } else if asked < times {
                         asked = times;
-                        signals.ask(&living);
+                        signals.ask(&living.all);
                     }
                     next_look.set(timer(Some(look_after)));
                     look_after = (look_after * 2).min(LOOK_LAST);

@@ -298,13 +298,10 @@ async fn end_all(
         }
     }
     let mut signals = Signals::default();
-    signals.ask(&keeping.borrow().trees.all_living());
+    signals.ask(&keeping.borrow().trees.all_living().unwrap_or_default());
     loop {
         keeping.borrow_mut().reap();
-        let living = keeping.borrow().trees.all_living();
-        if living.is_empty() {
-            return;
-        }
+        let Some(living) = keeping.borrow().trees.all_living() else { return };
         if patience.is_elapsed() {
             signals.kill(&living);
         }

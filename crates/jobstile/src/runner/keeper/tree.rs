@@ -31,6 +31,14 @@ pub(super) struct Trees {
     by_pid: HashMap<i32, Ticket>,
 }
 
+/// What a look found.
+#[derive(Debug)]
+pub(super) struct Living {
+    pub(super) all: Vec<Process>,
+    /// That is all of it. Else somebody died while we looked: look again.
+    pub(super) sure: bool,
+}
+
 #[derive(Debug)]
 struct Root {
     process: Process,
@@ -90,20 +98,18 @@ impl Trees {
     }
 
     /// Everything of the attempt that lives, its first process first.
-    pub(super) fn living(&mut self, ticket: Ticket) -> Vec<Process> {
+    pub(super) fn living(&mut self, ticket: Ticket) -> Living {
         let Some(root) = self.roots.get(&ticket) else {
-            return Vec::new();
+            return Living { all: Vec::new(), sure: true };
         };
         let mut found = Vec::new();
         let mut traceless = Vec::new();
         if root.alive {
             found.extend(proc::tree(root.process.pid));
         }
-        for child in proc::children(self.keeper) {
-            if self.by_pid.contains_key(&child) {
-                continue;
-            }
-            // A zombie is dead; what it left behind is a child of ours by now.
+        let mut others = proc::children(self.keeper);
+        others.retain(|child| !self.by_pid.contains_key(child));
+        for &child in &others {
             let Some(process) = proc::look(child).filter(|process| !process.zombie) else { continue };
             match self.owner(&process) {
                 Some(owner) if owner == ticket => found.extend(proc::tree(child)),
@@ -118,14 +124,20 @@ impl Trees {
             root.seen.extend(found.iter().map(|process| (process.pid, process.started)));
         }
         found.extend(traceless);
-        found
+        // What one that died meanwhile left behind is a child of ours by now, and not in that list.
+        let sure = others.iter().all(|child| proc::look(*child).is_some_and(|process| !process.zombie));
+        Living { all: found, sure }
     }
 
-    /// Everything below the keeper that lives.
-    pub(super) fn all_living(&self) -> Vec<Process> {
-        let mut found: Vec<Process> = proc::children(self.keeper).into_iter().flat_map(proc::tree).collect();
+    /// Everything below the keeper that lives; none: it has no child at all, not even a dead one.
+    pub(super) fn all_living(&self) -> Option<Vec<Process>> {
+        let children = proc::children(self.keeper);
+        if children.is_empty() {
+            return None;
+        }
+        let mut found: Vec<Process> = children.into_iter().flat_map(proc::tree).collect();
         found.retain(|process| !process.zombie);
-        found
+        Some(found)
     }
 
     fn began_before(&self, process: &Process, ticket: Ticket) -> bool {

@@ -99,6 +99,11 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The node whose desk this is.
+    pub(crate) fn node(&self) -> &str {
+        &self.node
+    }
+
     /// From now on this node claims, or not.
     pub(crate) fn set_open(&self, open: bool) {
         self.state().open = open;

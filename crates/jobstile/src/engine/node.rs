@@ -60,7 +60,7 @@ impl NodeLock {
 
 /// Does the node live?
 pub fn state(dir: &Path, id: &str) -> State {
-    match look(&lock_path(dir, id)) {
+    match lock_of(dir, id).and_then(|path| look(&path)) {
         Ok(true) => State::Alive,
         Ok(false) => State::Gone,
         Err(_) => State::Unknown,
@@ -110,8 +110,7 @@ impl DeadNode {
 ///
 /// Gives the state instead when there is nothing to take.
 pub fn take_over(dir: &Path, id: &str) -> Result<DeadNode, State> {
-    let path = lock_path(dir, id);
-    let Ok(file) = open(&path) else {
+    let Ok((path, file)) = lock_of(dir, id).and_then(|path| open(&path).map(|file| (path, file))) else {
         return Err(State::Unknown);
     };
     for _ in 0..TRIES {
@@ -187,6 +186,12 @@ fn lock_path(dir: &Path, id: &str) -> PathBuf {
     dir.join(format!("{id}.lock"))
 }
 
+// The same for an id that a row of the store gave: whoever may write there does not choose files elsewhere.
+fn lock_of(dir: &Path, id: &str) -> io::Result<PathBuf> {
+    let is_id = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_id { Ok(lock_path(dir, id)) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
 /// The file appears under its name only when it is locked: nobody ever sees a new node as dead.
 fn make_locked(path: &Path) -> io::Result<File> {
     let mut draft = path.as_os_str().to_owned();
@@ -226,6 +231,15 @@ fn gate(dir: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_no_path() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("nodes")).unwrap();
+        std::fs::write(dir.path().join("precious.lock"), "").unwrap();
+        assert_eq!(state(&dir.path().join("nodes"), "../precious"), State::Unknown);
+        assert!(take_over(&dir.path().join("nodes"), "../precious").is_err());
+    }
 
     #[test]
     fn a_node_lives_as_long_as_its_lock_is_held() {

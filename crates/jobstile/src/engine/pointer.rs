@@ -19,7 +19,7 @@ const USERS: &str = "/run/user";
 /// The largest pointer, in bytes.
 const MAX_BYTES: u64 = 64 << 10;
 /// Files in one folder that are looked at, at most.
-const MAX_FILES: usize = 1_000;
+const MAX_FILES: usize = 10_000;
 
 /// What a daemon says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,6 +150,7 @@ fn leave_in(folder: &Folder, pointer: &Pointer) -> io::Result<Left> {
     if !is_safe(folder) {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is not ours", path.display())));
     }
+    clear(path);
     let text = serde_json::to_vec(pointer)?;
     let draft = path.join(format!("{}.new", pointer.id));
     let place = path.join(format!("{}.json", pointer.id));
@@ -165,6 +166,22 @@ fn leave_in(folder: &Folder, pointer: &Pointer) -> io::Result<Left> {
     file.write_all(&text)?;
     fs::rename(&draft, &place)?;
     Ok(Left { path: place, _lock: file })
+}
+
+// Removes what daemons left that were killed: under its name a pointer is always locked by its own.
+fn clear(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+        if path.extension().is_some_and(|kind| kind == "json")
+            && let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(&path)
+            && file.metadata().is_ok_and(|meta| meta.is_file())
+            && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            // Only its owner can; for all others it is passed over at every look.
+            let _ = fs::remove_file(&path);
+        }
+    }
 }
 
 /// Nobody else can put anything into it: for a user's folder and a private one.
@@ -233,6 +250,10 @@ mod tests {
         drop(left);
         assert_eq!(list_in(&folder), []);
         assert!(copy.exists());
+        let _next = leave_in(&folder, &pointer("c")).unwrap();
+        assert!(!copy.exists(), "the next one clears up");
+        let _and_next = leave_in(&folder, &pointer("d")).unwrap();
+        assert_eq!(list_in(&folder).len(), 2, "what lives stays");
     }
 
     #[test]

@@ -179,6 +179,10 @@ impl Worker {
             let reason = ended.message.clone().unwrap_or_else(|| "it cannot be started".to_owned());
             lock(&self.reasons).insert(claimed.job.to_string(), reason);
             self.offer();
+            let offer = Op::Offer { node: self.desk.node().to_string(), jobs: self.offers() };
+            if let Err(error) = self.queue.execute(offer).await {
+                tracing::debug!(%error, "The store does not know yet why a job cannot be run");
+            }
         }
         lock(&self.running).remove(&claimed.run);
         self.desk.free(weight);

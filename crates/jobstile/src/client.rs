@@ -86,7 +86,7 @@ impl Client {
     /// # Errors
     /// Where the file is there already or cannot be written.
     pub fn backup(&self, to: &Path) -> Result<()> {
-        self.reader.backup(to)
+        self.reader.backup(to, self.now())
     }
 }
 

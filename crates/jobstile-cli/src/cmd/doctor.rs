@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use jobstile::client::{Client, Liveness};
-use jobstile::engine::host;
+use jobstile::engine::{host, node_dir};
 use jobstile::store::sqlite;
 use serde_json::json;
 
@@ -140,12 +140,13 @@ fn nodes(opened: &Opened, say: &mut Say<'_>) -> Result<(), Error> {
             }
             Liveness::Alive => (Verdict::Good, format!("{name} is alive, seen {seen}")),
             Liveness::Gone => (Verdict::Note, format!("{name} is gone, seen {seen}: the next daemon takes its runs over")),
-            _ => (
-                Verdict::Note,
-                format!("{name}: its lock file cannot be looked at, which proves nothing; seen {seen}"),
-            ),
+            _ => (Verdict::Bad, format!("{name}: its lock cannot be looked at, which proves nothing; its runs go on")),
         };
         say("node", verdict, says);
+        if node.liveness == Liveness::Unknown {
+            let lock = node_dir(client.path()).join(format!("{}.lock", node.row.id));
+            say("node", Verdict::Note, format!("if it is dead for sure: touch {}", lock.display()));
+        }
         if node.seen_at > client.now().plus(std::time::Duration::from_secs(5)) {
             say("clock", Verdict::Bad, format!("{name} was seen in the future: the clock stepped back"));
         }

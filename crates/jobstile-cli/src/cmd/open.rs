@@ -186,6 +186,12 @@ fn not_allowed(store: &Path, shown: &str) -> Error {
     };
     let owner = user_of(meta.uid());
     let whose = if at == store { shown.to_owned() } else { show(&at) };
+    if owner == me {
+        let mode = meta.mode() & 0o777;
+        let what = format!("{whose} is yours, but its mode {mode:03o} does not let you work with {shown}");
+        return Error::new(Code::NotAllowed, what)
+            .hint("the file and its folder must be writable: chmod u+rw, chmod u+rwx");
+    }
     let error =
         Error::new(Code::NotAllowed, format!("{whose} belongs to user {owner} and you ({me}) may not open {shown}"));
     let group = group_name(meta.gid()).filter(|group| meta.mode() & 0o050 == 0o050 && *group != "root");

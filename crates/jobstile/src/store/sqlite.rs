@@ -9,6 +9,7 @@ mod row;
 mod tables;
 mod turnstile;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::Result;
 use crate::op::{self, Answer, Done, Memory, Op};
+use crate::store::{NodeRow, Tables};
 
 pub use migrate::{SCHEMA, migrations};
 pub use open::{OpenAs, file_system, quick_check};
@@ -153,7 +155,7 @@ impl Store {
     }
 }
 
-fn backup(from: &Connection, to: &Path) -> Result<()> {
+fn backup(from: &Connection, to: &Path, now: Time) -> Result<()> {
     use std::io::ErrorKind;
     use std::os::unix::fs::OpenOptionsExt;
     // Arguments and output are in it: nobody else looks unless its owner says so.
@@ -171,12 +173,29 @@ fn backup(from: &Connection, to: &Path) -> Result<()> {
             crate::Error::new(kind, format!("cannot write {}", to.display())).because(error)
         }
     })?;
-    let copied = migrate::backup(from, to);
+    let copied = migrate::backup(from, to).and_then(|()| leave(to, now));
     if copied.is_err() {
         // Half a copy is none. That it cannot be removed is less than why it was not made.
         let _ = std::fs::remove_file(to);
     }
     copied
+}
+
+// No node works on a copy: what ran while it was made starts again where the copy is put in place.
+fn leave(copy: &Path, now: Time) -> Result<()> {
+    let mut connection = Connection::open(copy).map_err(failed)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let (mut tables, mut memory) = (Tx::of(&transaction), Memory::default());
+    let reap = |node: NodeRow| Op::Reap {
+        node: node.id,
+        reason: "it ran while the store was copied".to_owned(),
+        printed: HashMap::new(),
+    };
+    let reaps: Vec<Op> = tables.live_nodes()?.into_iter().map(reap).collect();
+    let done = op::execute(&mut tables, &mut memory, now, &reaps)?;
+    done.answers.into_iter().try_for_each(|answer| answer.map(drop))?;
+    drop(tables);
+    transaction.commit().map_err(failed)
 }
 
 /// The SQLite that is built in.

@@ -62,7 +62,7 @@ pub(super) fn of_job(
             let node = opened.node_name(&attempt.node);
             let (at, text) = match attempt.ended_at.zip(attempt.outcome) {
                 Some((end, outcome)) => (end, format!("run {id}, {}", ended(&attempt, end, outcome, &node))),
-                None => (attempt.claimed_at, format!("run {id} started on {node}, attempt {} of {attempts}", attempt.n)),
+                None => (attempt.claimed_at, format!("run {id} started on {node}, {}", which(attempt.n, attempts))),
             };
             events.push(Event { at, text, code: "", turned_away: None });
         }
@@ -101,6 +101,11 @@ fn refused(decision: &DecisionInfo) -> Event {
         verdict => (format!("{what} {verdict}{by}"), Some((decision.count, decision.first_at))),
     };
     Event { at: decision.last_at, text, code: decision.code.as_str(), turned_away }
+}
+
+// What was lost or interrupted counts against nothing: there may be more attempts than the policy has.
+fn which(n: u32, attempts: u32) -> String {
+    if n <= attempts { format!("attempt {n} of {attempts}") } else { format!("attempt {n}") }
 }
 
 // Neighbours that say the same become one.

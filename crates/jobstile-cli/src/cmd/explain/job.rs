@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobstile::client::{JobInfo, RunFilter, RunInfo, hour_of};
+use jobstile::client::{JobInfo, Liveness, RunFilter, RunInfo, hour_of};
 use jobstile::store::numbers::Numbers;
 use jobstile_core::policy::{Concurrency, KeyRule, Policy, Switches, Until};
 use jobstile_core::run::State;
@@ -60,6 +60,7 @@ pub(super) fn explain(opened: &Opened, name: &str) -> Result<Page, Error> {
     let mut page = Page::new(name, known.sentence()?, &known.times);
     let attempts = known.policy.attempts;
     events::of_job(opened, &mut page, &known.times, name, &known.live, known.last.as_ref(), attempts)?;
+    known.waiting(&mut page);
     known.rule(&mut page);
     known.lost(&mut page)?;
     known.catch_up(&mut page);
@@ -142,6 +143,31 @@ impl Known<'_> {
         format!("{variable}=false (environment of {whose})")
     }
 
+    // Runs that wait besides the one that the answer is about, and one that only counts as running.
+    fn waiting(&self, page: &mut Page) {
+        let mut queued: Vec<i64> =
+            self.live.iter().filter(|run| run.row.state == State::Queued).map(|run| run.row.id.0).collect();
+        queued.sort_unstable();
+        if !queued.is_empty() && (queued.len() > 1 || self.first(State::Running).is_some() || self.held_up()) {
+            let shown = queued.iter().take(5).map(i64::to_string).collect::<Vec<_>>().join(", ");
+            let more = if queued.len() > 5 { ", …" } else { "" };
+            page.says("waiting", format!("{}: {shown}{more}", count(queued.len() as u64, "run")));
+        }
+        if let Some(run) = self.first(State::Running)
+            && let Some(node) = run.row.node.as_deref().and_then(|node| self.opened.client.node(node).ok().flatten())
+            && node.liveness == Liveness::Unknown
+        {
+            let (id, name, pid) = (run.row.id, &node.row.name, node.row.pid);
+            let why = "whose lock file is not here, which proves nothing";
+            page.says("held", format!("run {id} is of {name} (pid {pid}), {why}   jobstile doctor"));
+        }
+    }
+
+    // Does the answer name no run, although some may wait?
+    fn held_up(&self) -> bool {
+        self.job.paused(self.times.now()).is_some() || self.opened.alive.is_empty()
+    }
+
     // Whether the run in the way may have missed what the last tick would have seen.
     fn lost(&self, page: &mut Page) -> Result<(), Error> {
         let Some(run) = self.first(State::Running).filter(|_| self.full()) else { return Ok(()) };
@@ -164,7 +190,9 @@ impl Known<'_> {
     fn rule(&self, page: &mut Page) {
         let rules = self.policy.rules(self.switches);
         if !self.switches.deduplication {
-            return page.says("rule", "deduplication is off: nothing is skipped, only slots bound what runs");
+            let slots = "deduplication is off: nothing is skipped, only slots bound what runs";
+            let check = if rules.final_check { "; one that is about to start beside another is refused" } else { "" };
+            return page.says("rule", format!("{slots}{check}"));
         }
         if rules.aggressive {
             let from = crate::cmd::ls::origin(&self.job.origins, "monitoring");

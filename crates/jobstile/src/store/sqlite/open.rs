@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::Access;
 
 use super::migrate;
 use super::row::failed;
@@ -80,6 +81,7 @@ pub(super) fn open(path: &Path, open_as: OpenAs) -> Result<Connection> {
     if is_new {
         create(path, folder)?;
     }
+    may_open(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let at = |e: Error| Error::new(e.kind(), format!("{shown}")).because(e);
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed).map_err(at)?;
@@ -102,12 +104,21 @@ pub(super) fn reader(path: &Path) -> Result<Connection> {
         Ok(_) => return Err(Error::new(Kind::Store, format!("{} is not a file", path.display()))),
         Err(e) => return Err(Error::new(kind_of(&e), format!("there is no store at {}", path.display())).because(e)),
     }
+    may_open(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed).map_err(at)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     migrate::check(&connection).map_err(at)?;
     Ok(connection)
+}
+
+// Opening it to see would be no look: closing it again would take SQLite's locks away.
+fn may_open(path: &Path) -> Result<()> {
+    rustix::fs::access(path, Access::READ_OK).map_err(|e| {
+        let e = std::io::Error::from(e);
+        Error::new(kind_of(&e), format!("{} cannot be opened", path.display())).because(e)
+    })
 }
 
 /// Looks the file over for damage, at most so long. False: there was no time for all of it.

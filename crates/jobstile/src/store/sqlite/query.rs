@@ -9,6 +9,7 @@ mod verify;
 
 use std::path::Path;
 
+use jobstile_core::time::Time;
 use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction, TransactionBehavior};
 
 use super::open;
@@ -40,8 +41,8 @@ impl Reader {
     ///
     /// # Errors
     /// Where the file is there already or cannot be written.
-    pub fn backup(&self, to: &Path) -> Result<()> {
-        super::backup(&self.0, to)
+    pub fn backup(&self, to: &Path, now: Time) -> Result<()> {
+        super::backup(&self.0, to, now)
     }
 
     /// Answers several questions by one state of the store.

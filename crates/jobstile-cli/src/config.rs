@@ -57,8 +57,6 @@ pub(crate) struct Loaded {
     pub(crate) source: Arc<Source>,
     /// Where the store is, as it was written; `env:NAME` is resolved.
     pub(crate) store: Option<String>,
-    /// Who owns the jobs, where the store is PostgreSQL.
-    pub(crate) owner: Option<String>,
     pub(crate) shutdown_grace: Duration,
     pub(crate) kill_after: Duration,
     /// Attempts at once in this process; none: by kind.
@@ -85,7 +83,6 @@ impl Loaded {
 #[derive(Debug, Clone, Default)]
 struct Top {
     store: Option<At<String>>,
-    owner: Option<At<String>>,
     shutdown_grace: Option<At<Duration>>,
     kill_after: Option<At<Duration>>,
     workers: Option<At<u32>>,
@@ -115,8 +112,6 @@ pub(crate) fn read(source: &Arc<Source>, folder: &Path, environment: &Environmen
     let mut note = |key, value: Value, origin: Option<Origin>| {
         top_settings.push(Setting::new(key, value, origin.unwrap_or(Origin::Default)));
     };
-    let owner = top.owner.as_ref().map(|at| at.value.clone());
-    note("owner", owner.clone().map_or(Value::Null, Value::from), top.owner.map(|at| at.origin(source)));
     let shutdown_grace = top.shutdown_grace.as_ref().map_or(SHUTDOWN_GRACE, |at| at.value);
     note("shutdown_grace", of_duration(shutdown_grace), top.shutdown_grace.map(|at| at.origin(source)));
     let kill_after = top.kill_after.as_ref().map_or(KILL_AFTER, |at| at.value);
@@ -131,7 +126,6 @@ pub(crate) fn read(source: &Arc<Source>, folder: &Path, environment: &Environmen
     let mut loaded = Loaded {
         source: Arc::clone(source),
         store,
-        owner,
         shutdown_grace,
         kill_after,
         workers,
@@ -167,7 +161,10 @@ fn read_top(table: &DeTable<'_>, reader: &mut Reader, besides: &[&str]) -> Top {
     for item in items(table) {
         match item.name() {
             "store" => top.store = reader.text(item, "as \"sqlite:///var/lib/jobstile/jobstile.db\""),
-            "owner" => top.owner = reader.text(item, "a name, as \"shop\""),
+            "owner" => {
+                let title = "`owner` is for PostgreSQL, which is not in this version yet";
+                reader.wrong(item.key.span(), title, "take it out: in an SQLite store this file owns its jobs");
+            }
             "shutdown_grace" => top.shutdown_grace = reader.duration(item, written::SHORTEST..=LONGEST),
             "kill_after" => top.kill_after = reader.duration(item, written::SHORTEST..=LONGEST),
             "workers" => top.workers = reader.whole(item, 1..=MOST_WORKERS),

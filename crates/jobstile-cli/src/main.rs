@@ -28,7 +28,11 @@ fn main() -> ExitCode {
 
 fn run() -> Result<exit::Code, Error> {
     match args::parse(std::env::args_os())? {
-        args::Parsed::Verb(cli) => cli.verb.run(&cli.global),
+        args::Parsed::Verb(cli) => {
+            // Only the daemon logs, but a value that is wrong is wrong for everybody who has it.
+            text::log::Level::asked_for()?;
+            cli.verb.run(&cli.global)
+        }
         args::Parsed::Shown(code) => Ok(code),
     }
 }

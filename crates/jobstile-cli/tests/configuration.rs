@@ -147,6 +147,7 @@ fn check_of_a_bad_file() {
             place.screen("check --env-file nowhere.env"),
             Place::new(&[]).screen("check"),
             Place::new(&[("jobstile.toml", GOOD)]).with("JOBSTILE_STROE", "x").screen("check"),
+            Place::new(&[("jobstile.toml", GOOD)]).with("JOBSTILE_LOG", "loud").screen("ls"),
         ]
         .join("\n")
     );

@@ -166,6 +166,17 @@ fn what_cannot_be_tested() {
 }
 
 #[test]
+fn a_key_without_arguments_is_given_some() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file =
+        "[jobs.wallets]\nshell = \"sleep 30\"\ndedup = { key = [\"wallet\", \"net\"] }\nargs = { net = \"main\" }\n";
+    std::fs::write(folder.path().join("jobstile.toml"), file).expect("to write");
+    let output = jobstile(folder.path(), &["test-dedup", "-j", "wallets"], &[]).output().expect("the program starts");
+    let shown = stdout(&output);
+    assert!(shown.contains("4 duplicate_running") && shown.contains("it passes"), "{shown}{}", stderr(&output));
+}
+
+#[test]
 fn variables_of_a_file_count() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("jobstile.toml"), JOBS).expect("to write");

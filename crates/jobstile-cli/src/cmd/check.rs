@@ -251,7 +251,7 @@ mod tests {
         let source = Source::new("jobstile.toml", file);
         let loaded = crate::config::read(&source, Path::new("/srv/app"), &Environment::default());
         let loaded = loaded.unwrap_or_else(|failed| panic!("{}", failed.render(false)));
-        let place = Place { config: None, store: "a.db".into(), origin: Origin::Default, owner: None };
+        let place = Place { config: None, store: "a.db".into(), origin: Origin::Default };
         let now = Time(1_795_478_350_000_000);
         let forecast = Forecast { loaded: &loaded, place: &place, known: &BTreeMap::new(), now };
         assert_snapshot!(format!("{}{}", forecast.report(), forecast.as_json(Output::Jsonl)));

@@ -31,13 +31,13 @@ pub(crate) struct Args {
     #[arg(value_name = "RUN", value_parser = run_id, required_unless_present = "dead")]
     runs: Vec<RunId>,
     /// Of this job
-    #[arg(long, requires = "dead", value_name = "JOB")]
+    #[arg(long, requires = "dead", conflicts_with = "runs", value_name = "JOB")]
     job: Option<String>,
-    /// Its dead runs that no later run of the same key has made up for
+    /// Its dead runs that were not tried again and that no later run of the same key has made up for
     #[arg(long, requires = "job", conflicts_with = "runs")]
     dead: bool,
     /// Those that died within this time, as 8h
-    #[arg(long, requires = "dead", value_name = "DURATION", value_parser = duration::given)]
+    #[arg(long, requires = "dead", conflicts_with = "runs", value_name = "DURATION", value_parser = duration::given)]
     since: Option<Duration>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
         opened.run(*run)?;
     }
     if runs.is_empty() {
-        text::say_line("no dead run that nothing has made up for");
+        text::say_line("no dead run is left to be tried again");
     }
     let (mut code, mut all) = (Code::Done, vec![]);
     for run in runs {
@@ -76,9 +76,14 @@ fn dead(args: &Args, opened: &Opened) -> Result<Vec<RunId>, Error> {
     let since = args.since.map(|since| opened.client.now().minus(since));
     let all = opened.client.dead(&RunFilter { job, since, limit: AT_ONCE, ..RunFilter::default() })?;
     let (recovered, lost): (Vec<_>, Vec<_>) = all.into_iter().partition(|dead| dead.recovered_by.is_some());
+    let (rerun, lost): (Vec<_>, Vec<_>) = lost.into_iter().partition(|dead| dead.rerun);
     if !recovered.is_empty() {
         let n = recovered.len() as u64;
         text::say_line(&format!("left out: {} that a later run has made up for", words::count(n, "dead run")));
+    }
+    if !rerun.is_empty() {
+        let n = rerun.len() as u64;
+        text::say_line(&format!("left out: {} that a newer run was started for", words::count(n, "dead run")));
     }
     let mut runs: Vec<RunId> = lost.into_iter().map(|dead| dead.run.row.id).collect();
     runs.sort();

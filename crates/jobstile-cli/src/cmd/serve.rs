@@ -122,7 +122,10 @@ fn jobs_line(loaded: &Loaded, is_new: bool) -> String {
     };
     let shown = fires.iter().take(JOBS_SHOWN).cloned().collect::<Vec<_>>().join(" · ");
     let noun = if count == 1 { "job" } else { "jobs" };
-    format!("{count} {noun}   {shown}{more}\n")
+    match fires.is_empty() {
+        true => format!("{count} {noun}, on no schedule\n"),
+        false => format!("{count} {noun}   {shown}{more}\n"),
+    }
 }
 
 async fn serve(

@@ -162,7 +162,7 @@ fn arguments(given: Option<&str>) -> Result<Result<Arguments, BadArgs>, Error> {
 
 fn when(args: &Args, times: &Times) -> Result<When, Error> {
     if let Some(later) = args.later {
-        return Ok(if later.is_zero() { When::Now } else { When::At(times.now().plus(later)) });
+        return Ok(When::At(times.now().plus(later)));
     }
     let Some(at) = &args.at else { return Ok(When::Now) };
     let wrong = |what: &str| {

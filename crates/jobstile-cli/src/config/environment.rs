@@ -216,7 +216,11 @@ fn contradiction((a_name, a): (&str, &Variable), (b_name, b): (&str, &Variable))
     } else {
         (
             format!("{a_name}={} and {b_name}={} contradict each other", a.value, b.value),
-            "they are two names of one switch: unset one",
+            if a_name.ends_with(INTERVAL) {
+                "they are two names of one interval: unset one"
+            } else {
+                "they are two names of one switch: unset one"
+            },
         )
     };
     let spot = a.spot.as_ref().or(b.spot.as_ref());
@@ -244,7 +248,9 @@ fn unknown(name: &str, rest: &str, variable: &Variable, jobs: &BTreeMap<String, 
     let switches = SWITCHES.iter().map(|switch| format!("{switch}{ENABLED}"));
     let ours = ["STORE", "LOG"].map(String::from);
     let all: Vec<String> = settings.chain(switches).chain(ours).collect();
-    let right = match nearest(rest, all.iter().map(String::as_str)) {
+    let begun = all.iter().find(|whole| whole.strip_prefix(rest).is_some_and(|ending| ending.starts_with('_')));
+    let near = nearest(rest, all.iter().map(String::as_str)).or(begun.map(String::as_str));
+    let right = match near {
         Some(near) => format!("did you mean JOBSTILE_{near}?"),
         None => "all that there are: jobstile config --help".into(),
     };

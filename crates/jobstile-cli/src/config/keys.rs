@@ -20,8 +20,8 @@ pub(crate) struct Keys {
 
 /// The top of the file.
 pub(crate) const TOP: Keys = Keys {
-    known: &["store", "owner", "shutdown_grace", "kill_after", "workers", "defaults", "jobs"],
-    later: &["pools"],
+    known: &["store", "shutdown_grace", "kill_after", "workers", "defaults", "jobs"],
+    later: &["owner", "pools"],
     instead: &[
         ("job", "jobs"),
         ("default", "defaults"),

@@ -26,22 +26,20 @@ pub(crate) struct Place {
     pub(crate) store: PathBuf,
     /// Who said so.
     pub(crate) origin: Origin,
-    /// `owner` in the file.
-    pub(crate) owner: Option<String>,
 }
 
-/// Finds the store for a command that reads no more of the configuration than `store` and `owner`.
+/// Finds the store for a command that reads no more of the configuration than `store`.
 ///
 /// # Errors
 /// Where the file is no TOML, or the store is written in a way that cannot be used.
 pub(crate) fn place(global: &Global, environment: &Environment) -> Result<Place, Error> {
     let config = configuration(global.config.as_deref(), environment);
-    let peek = match &config {
+    let peeked = match &config {
         Some(path) => peek(&file::source(path)?, environment)?,
-        None => Peek::default(),
+        None => None,
     };
-    let (store, origin) = store(global, environment, config.as_deref(), peek.store)?;
-    Ok(Place { config, store, origin, owner: peek.owner })
+    let (store, origin) = store(global, environment, config.as_deref(), peeked)?;
+    Ok(Place { config, store, origin })
 }
 
 /// Finds the store of a configuration that is loaded.
@@ -57,7 +55,7 @@ pub(crate) fn place_of(
     let origin = loaded.settings.iter().find(|s| s.key == "store").map_or(Origin::Default, |s| s.origin.clone());
     let written = loaded.store.clone().map(|store| (store, origin));
     let (store, origin) = store(global, environment, Some(path), written)?;
-    Ok(Place { config: Some(path.to_owned()), store, origin, owner: loaded.owner.clone() })
+    Ok(Place { config: Some(path.to_owned()), store, origin })
 }
 
 /// The configuration file: as asked for, else the first that is there of `./jobstile.toml`, the user's and the
@@ -85,32 +83,24 @@ pub(crate) fn need_configuration(global: &Global, environment: &Environment) -> 
     })
 }
 
-/// What every command reads of a file.
-#[derive(Debug, Default)]
-struct Peek {
-    store: Option<(String, Origin)>,
-    owner: Option<String>,
-}
-
-fn peek(source: &Arc<Source>, environment: &Environment) -> Result<Peek, Failed> {
+/// What every command reads of a file: the store.
+fn peek(source: &Arc<Source>, environment: &Environment) -> Result<Option<(String, Origin)>, Failed> {
     let table = config::parse(source)?;
     let mut reader = Reader::new(source);
-    let (mut store, mut peek) = (None, Peek::default());
+    let (mut store, mut peeked) = (None, None);
     for item in items(&table) {
-        match item.name() {
-            "store" => store = reader.text(item, "as \"sqlite:///var/lib/jobstile/jobstile.db\""),
-            "owner" => peek.owner = reader.text(item, "a name").map(|at| at.value),
-            _ => {}
+        if item.name() == "store" {
+            store = reader.text(item, "as \"sqlite:///var/lib/jobstile/jobstile.db\"");
         }
     }
     let mut found = reader.found;
     let mut settings = vec![];
     if let Some(at) = store {
         let value = config::resolve(&at, source, environment, &mut settings, &mut found);
-        peek.store = value.zip(settings.pop().map(|setting| setting.origin));
+        peeked = value.zip(settings.pop().map(|setting| setting.origin));
     }
     Failed::unless_good(found)?;
-    Ok(peek)
+    Ok(peeked)
 }
 
 /// Flag, variable, file, default.

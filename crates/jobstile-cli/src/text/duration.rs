@@ -94,12 +94,15 @@ fn split(text: &str, of: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !of(c)).unwrap_or(text.len()))
 }
 
-/// A duration on the command line.
+/// A duration on the command line. None there means anything when it is zero.
 ///
 /// # Errors
 /// What is wrong with it, and what would be right.
 pub(crate) fn given(text: &str) -> Result<Duration, String> {
-    parse(text).map_err(|bad| format!("{bad}: {}", bad.right()))
+    match parse(text) {
+        Ok(Duration::ZERO) => Err("this is no time at all: as \"90s\", \"5m\" or \"1h 30m\"".to_owned()),
+        parsed => parsed.map_err(|bad| format!("{bad}: {}", bad.right())),
+    }
 }
 
 /// A duration as it is written in a configuration file, exact to the millisecond: `90s`, `4m 30s`, `1h`, `2d`.

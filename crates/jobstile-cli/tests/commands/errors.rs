@@ -80,6 +80,17 @@ fn what_is_not_there() {
     For more information, try '--help'.
     [exit 2]
     "#);
+    let none: [&[&str]; 5] = [
+        &["runs", "--since", "0s"],
+        &["decisions", "--since", "0m"],
+        &["trigger", "backup", "--in", "0s"],
+        &["trigger", "backup", "--wait=0s"],
+        &["retry", "--job", "backup", "--dead", "--since", "0h"],
+    ];
+    for line in none {
+        let ran = world.run(line);
+        assert!(ran.code() == 2 && ran.err().contains("this is no time at all"), "{line:?}: {}", ran.err());
+    }
     assert_snapshot!(world.screen(&["ls", "--store", "postgres://db/jobs"]), @r"
     $ jobstile ls --store postgres://db/jobs
     --- to standard error

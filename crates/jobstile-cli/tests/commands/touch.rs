@@ -78,15 +78,30 @@ fn retry_now_or_as_a_new_run() {
     ");
     assert_snapshot!(world.screen(&["retry", "--job", "sync_wallet", "--dead", "--since", "8h"]), @r"
     $ jobstile retry --job sync_wallet --dead --since 8h
-    run 3: skipped because of run 7                                                       duplicate_waiting
-    run 4: skipped because of run 8                                                       duplicate_waiting
-    [exit 1]
+    --- to standard error
+    left out: 2 dead runs that a newer run was started for
+    no dead run is left to be tried again
+    [exit 0]
+    ");
+    // The newest of a chain stands for it, whether it died or not.
+    world.ago(0);
+    let claimed = world.claim();
+    for claimed in &claimed {
+        world.settle(claimed, Outcome::Failure, Some("exit code 1"), b"");
+    }
+    assert_snapshot!(world.screen(&["retry", "--job", "sync_wallet", "--dead"]), @r"
+    $ jobstile retry --job sync_wallet --dead
+    run 7: admitted again as run 9
+    run 8: admitted again as run 10
+    --- to standard error
+    left out: 2 dead runs that a newer run was started for
+    [exit 0]
     ");
     assert_snapshot!(world.screen(&["retry", "--job", "strict", "--dead"]), @r"
     $ jobstile retry --job strict --dead
+    run 6: admitted again as run 11
     --- to standard error
     left out: 1 dead run that a later run has made up for
-    no dead run that nothing has made up for
     [exit 0]
     ");
     assert_snapshot!(world.screen(&["retry", "--dead"]), @r"
@@ -100,7 +115,17 @@ fn retry_now_or_as_a_new_run() {
     For more information, try '--help'.
     [exit 2]
     ");
-    assert_eq!(world.run(&["runs", "sync_wallet", "-o", "json"]).json()["runs"][0]["rerun_of"], "4");
+    assert_snapshot!(world.screen(&["retry", "5", "--job", "sync_wallet"]), @r"
+    $ jobstile retry 5 --job sync_wallet
+    --- to standard error
+    error: the argument '[RUN]...' cannot be used with '--job <JOB>'
+
+    Usage: jobstile retry <RUN>...
+
+    For more information, try '--help'.
+    [exit 2]
+    ");
+    assert_eq!(world.run(&["runs", "sync_wallet", "-o", "json"]).json()["runs"][0]["rerun_of"], "8");
 }
 
 #[test]
@@ -151,6 +176,10 @@ fn pause_and_resume() {
       what waited starts now
     [exit 0]
     ");
+    // One that has run out ended by itself.
+    assert_eq!(world.run(&["pause", "--all", "--for", "1ms"]).code(), 0);
+    jobstile::engine::clock::block(std::time::Duration::from_millis(5));
+    assert!(world.run(&["resume", "--all"]).err().contains("nothing to be resumed"));
     assert_snapshot!(world.screen(&["pause", "bakup"]), @r"
     $ jobstile pause bakup
     --- to standard error
@@ -160,6 +189,14 @@ fn pause_and_resume() {
     ");
     assert_eq!(world.run(&["pause"]).code(), 2);
     assert_eq!(world.run(&["pause", "backup", "--for", "5"]).code(), 2);
+    assert_snapshot!(world.screen(&["pause", "backup", "--for", "0s"]), @r#"
+    $ jobstile pause backup --for 0s
+    --- to standard error
+    error: invalid value '0s' for '--for <DURATION>': this is no time at all: as "90s", "5m" or "1h 30m"
+
+    For more information, try '--help'.
+    [exit 2]
+    "#);
 }
 
 #[test]

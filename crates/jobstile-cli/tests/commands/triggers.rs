@@ -66,7 +66,7 @@ fn what_becomes_of_a_trigger() {
     $ jobstile trigger backup
     skipped: run 4 takes the only place, running for 0 min 00 s                           concurrency_limit
     --- to standard error
-      it began before your trigger and may miss your change; for one more run afterwards: overlap = "queue-one"
+      it began before your trigger and may miss your change; for one more run afterwards: overlap = "queue-one", without max_concurrent and max_waiting
     [exit 0]
     "#);
     // A monitoring job.
@@ -105,26 +105,27 @@ fn later_paused_and_repeated() {
       take it back: jobstile cancel 2
     [exit 0]
     ");
-    assert_snapshot!(world.screen(&["trigger", "strict", "--in", "0s"]), @r"
+    assert_snapshot!(world.screen(&["trigger", "strict", "--in", "0s"]), @r#"
     $ jobstile trigger strict --in 0s
-    admitted: run 3, starts now
     --- to standard error
-      follow: jobstile logs 3 -f
-    [exit 0]
-    ");
+    error: invalid value '0s' for '--in <DURATION>': this is no time at all: as "90s", "5m" or "1h 30m"
+
+    For more information, try '--help'.
+    [exit 2]
+    "#);
     world.run(&["pause", "sync_wallet"]);
     assert_snapshot!(world.screen(&["trigger", "sync_wallet", "--args", WALLET, "--id", "a"]), @r#"
     $ jobstile trigger sync_wallet --args {"wallet":"SP2X0"} --id a
-    admitted: run 4, waits until somebody resumes sync_wallet
+    admitted: run 3, waits until somebody resumes sync_wallet
     --- to standard error
-      follow: jobstile logs 4 -f
+      follow: jobstile logs 3 -f
     [exit 0]
     "#);
     assert_snapshot!(world.screen(&["trigger", "sync_wallet", "--args", WALLET, "--id", "a"]), @r#"
     $ jobstile trigger sync_wallet --args {"wallet":"SP2X0"} --id a
-    as before (id a), admitted: run 4, waits until somebody resumes sync_wallet
+    as before (id a), admitted: run 3, waits until somebody resumes sync_wallet
     --- to standard error
-      follow: jobstile logs 4 -f
+      follow: jobstile logs 3 -f
     [exit 0]
     "#);
     assert_snapshot!(world.screen(&["trigger", "sync_wallet", "--args", r#"{"wallet":"b"}"#, "--id", "a"]), @r#"
@@ -134,18 +135,18 @@ fn later_paused_and_repeated() {
     "#);
     assert_snapshot!(world.screen(&["trigger", "tail"]), @r"
     $ jobstile trigger tail
-    admitted: run 5, waits: no node can run it: web1: command not found: /srv/app/bin/tail
+    admitted: run 4, waits: no node can run it: web1: command not found: /srv/app/bin/tail
     --- to standard error
-      follow: jobstile logs 5 -f
+      follow: jobstile logs 4 -f
     [exit 0]
     ");
     world.leave();
     assert_snapshot!(world.screen(&["trigger", "report"]), @r"
     $ jobstile trigger report
-    admitted: run 6, starts when a daemon comes
+    admitted: run 5, starts when a daemon comes
     --- to standard error
     no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
-      follow: jobstile logs 6 -f
+      follow: jobstile logs 5 -f
     [exit 0]
     ");
 }

@@ -210,7 +210,10 @@ pub(super) fn pause(view: &mut View<'_>, name: Option<&str>, pause: Option<&Paus
     let mut touched = Vec::new();
     for row in rows.into_iter().filter(|row| pause.is_some() || row.paused_at.is_some()) {
         view.tables().set_pause(row.id, pause, now)?;
-        touched.push(row.name.to_string());
+        // A pause that has run out ended by itself.
+        if pause.is_some() || row.paused_until.is_none_or(|until| now < until) {
+            touched.push(row.name.to_string());
+        }
     }
     view.reread()?;
     view.note_ready();

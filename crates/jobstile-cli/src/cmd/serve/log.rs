@@ -69,7 +69,7 @@ impl Journal {
     pub(super) fn start(format: Format, stamp: Stamp, clock: Clock) -> Result<Self, Error> {
         let (entries, received) = sync_channel(MAX_WAITING);
         let dropped = Arc::new(AtomicU64::new(0));
-        let level = level()?;
+        let level = Level::asked_for()?;
         let printer = Printer {
             format,
             stamp,
@@ -106,18 +106,6 @@ impl Journal {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-    }
-}
-
-fn level() -> Result<Level, Error> {
-    let asked = std::env::var("JOBSTILE_LOG").unwrap_or_default();
-    match asked.to_ascii_lowercase().as_str() {
-        "" | "info" => Ok(Level::Info),
-        "error" => Ok(Level::Error),
-        "warn" => Ok(Level::Warn),
-        "debug" | "trace" => Ok(Level::Debug),
-        other => Err(Error::new(Code::Configuration, format!("JOBSTILE_LOG={other} is no level"))
-            .hint("error, warn, info or debug")),
     }
 }
 

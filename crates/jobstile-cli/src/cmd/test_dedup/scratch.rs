@@ -11,8 +11,10 @@ use jobstile::op::{Answer, Apply, Claim, Free, JobPolicy, Op, Trigger, Weight};
 use jobstile::store::NodeRow;
 use jobstile::store::sqlite::Store;
 use jobstile_core::decide::{Code, Decision};
+use jobstile_core::policy::{KeyRule, Policy};
 use jobstile_core::run::State;
 use jobstile_core::trigger::{Source, When};
+use serde_json::Value;
 
 use crate::error::Error;
 
@@ -41,7 +43,7 @@ pub(super) fn count(policy: &Apply, job: &JobPolicy, triggers: u32) -> Result<Co
     execute(Op::Enter(stub(&node)))?;
     let trigger = Trigger {
         job: job.name.as_str().into(),
-        args: job.policy.args.as_deref().map_or_else(|| Ok(Args::none()), |text| Args::parse(text.as_bytes())),
+        args: Args::parse(arguments(&job.policy).as_bytes()),
         priority: None,
         when: When::Now,
         id: None,
@@ -75,6 +77,16 @@ pub(super) fn count(policy: &Apply, job: &JobPolicy, triggers: u32) -> Result<Co
         counted.running = counted.running.max(of(|state| state == State::Running));
     }
     Ok(counted)
+}
+
+/// Those of its schedule, and a value for each field of its key that they do not have: without one nothing would be tested.
+fn arguments(policy: &Policy) -> String {
+    let mut args: Value = policy.args.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let Some(KeyRule::Fields(fields)) = policy.dedup.as_ref().map(|dedup| &dedup.key) else { return args.to_string() };
+    for field in fields.iter().filter(|field| args[field.as_str()].is_null()).cloned().collect::<Vec<_>>() {
+        args[field.as_str()] = "test".into();
+    }
+    args.to_string()
 }
 
 fn stub(node: &Arc<str>) -> NodeRow {

@@ -160,7 +160,11 @@ impl<'a> Answer<'a> {
             (_, Why::DuplicateRunning) => vec![self.one_more()],
             (_, Why::ConcurrencyLimit) if job.is_some_and(|job| self.is_plain(job)) => {
                 let began = "it began before your trigger and may miss your change; for one more run afterwards: ";
-                vec![format!("{began}overlap = \"queue-one\"")]
+                let rule = match job.and_then(|job| job.policy.as_ref()).and_then(Policy::slots) {
+                    Some(1) | None => "overlap = \"queue-one\", without max_concurrent and max_waiting",
+                    Some(_) => "max_waiting = 1",
+                };
+                vec![format!("{began}{rule}")]
             }
             (_, Why::QueueFull) => job.map(|job| format!("what waits: jobstile runs {}", job.name)).into_iter().collect(),
             _ => vec![],

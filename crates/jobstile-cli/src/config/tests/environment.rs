@@ -85,6 +85,8 @@ fn what_is_said_about_variables() {
             said(&[("AIBTC_TWEET_INTERVAL", "300")]),
             said(&[("AIBTC_TWEET_ENABLE", "false")]),
             said(&[("JOBSTILE_LOGS", "debug")]),
+            said(&[("JOBSTILE_JOB_DEDUPLICATION", "false")]),
+            said(&[("AIBTC_TWEET_INTERVAL_SECONDS", "300"), ("JOBSTILE_TWEET_INTERVAL_SECONDS", "200")]),
             said(&[("JOBSTILE_CHAINSTATE_MONITOR_ENABLED", "false")]),
             said(&[("JOBSTILE_SOMETHING_ELSE", "false")]),
             said(&[("AIBTC_TWEET_ENABLED", "nope"), ("AIBTC_TWEET_INTERVAL_SECONDS", "soon")]),

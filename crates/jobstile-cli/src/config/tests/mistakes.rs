@@ -123,7 +123,7 @@ fn names_and_tables() {
         "[jobs.job-deduplication]\ncommand = [\"df\"]",
         "[jobs]\na = 1",
         "jobs = 3\ndefaults = \"x\"",
-        "workers = 0\nkill_after = \"0s\"\nshutdown_grace = 25\nowner = \"\"",
+        "workers = 0\nkill_after = \"0s\"\nshutdown_grace = 25\nowner = \"shop\"",
         "store = \"env:JOBS_URL\"\n[jobs.a]\ncommand = [\"df\"]",
         "",
     ]));

@@ -4,7 +4,7 @@ use super::*;
 
 /// A file with everything in it.
 const WHOLE: &str = r#"store = "sqlite:///var/lib/jobstile/é.db" # ünïcode
-owner = 'shop'
+kill_after = '2s'
 shutdown_grace = "1m"
 workers = 16
 

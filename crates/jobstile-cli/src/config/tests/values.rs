@@ -127,12 +127,9 @@ fn the_seeds_names_are_monitoring_jobs_unless_told_otherwise() {
 #[test]
 fn the_whole() {
     let loaded = good(
-        "store = \"a.db\"\nowner = \"shop\"\nshutdown_grace = \"1m\"\nkill_after = \"2s\"\nworkers = 3\n[jobs.a]\ncommand = [\"df\"]\n",
+        "store = \"a.db\"\nshutdown_grace = \"1m\"\nkill_after = \"2s\"\nworkers = 3\n[jobs.a]\ncommand = [\"df\"]\n",
     );
-    assert_eq!(
-        (loaded.store.as_deref(), loaded.owner.as_deref(), loaded.workers),
-        (Some("a.db"), Some("shop"), Some(3))
-    );
+    assert_eq!((loaded.store.as_deref(), loaded.workers), (Some("a.db"), Some(3)));
     assert_eq!((loaded.shutdown_grace.as_secs(), loaded.kill_after.as_secs()), (60, 2));
     let plain = good("[jobs.a]\ncommand = [\"df\"]\n");
     assert_eq!((plain.shutdown_grace.as_secs(), plain.kill_after.as_secs(), plain.workers), (25, 5, None));

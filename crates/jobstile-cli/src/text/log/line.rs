@@ -13,6 +13,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 use super::seconds;
+use crate::error::Error;
+use crate::exit::Code;
 
 /// How important a line is; the most important first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +26,19 @@ pub(crate) enum Level {
 }
 
 impl Level {
+    /// The least important that is printed, as `JOBSTILE_LOG` says.
+    pub(crate) fn asked_for() -> Result<Self, Error> {
+        let asked = std::env::var_os("JOBSTILE_LOG").unwrap_or_default().to_string_lossy().into_owned();
+        match asked.to_ascii_lowercase().as_str() {
+            "" | "info" => Ok(Self::Info),
+            "error" => Ok(Self::Error),
+            "warn" => Ok(Self::Warn),
+            "debug" | "trace" => Ok(Self::Debug),
+            _ => Err(Error::new(Code::Configuration, format!("JOBSTILE_LOG={asked} is no level"))
+                .hint("error, warn, info or debug")),
+        }
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Error => "ERROR",

@@ -1,6 +1,8 @@
 //! Runs, their attempts and output. A list of runs is merged from one ordered stream for each job and state, so that it
 //! costs what it shows and not what the history holds.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jobstile_core::decide::Tally;
 use jobstile_core::id::RunId;
 use jobstile_core::run::State;
@@ -112,8 +114,9 @@ impl Reader {
 
     pub(crate) fn dead(&self, filter: &RunFilter) -> Result<Vec<DeadRun>> {
         let filter = RunFilter { states: vec![State::Dead], ..filter.clone() };
-        self.runs(&filter)?
-            .into_iter()
+        let runs = self.runs(&filter)?;
+        let rerun = self.rerun(&runs)?;
+        runs.into_iter()
             .map(|run| {
                 let row = &run.row;
                 let died = row.ended_at.map_or(i64::MIN, |at| at.0);
@@ -122,9 +125,24 @@ impl Reader {
                         row.get::<_, Option<i64>>(0)
                     })?
                     .map(RunId);
-                Ok(DeadRun { run, recovered_by })
+                let rerun = rerun.contains(&row.id);
+                Ok(DeadRun { run, recovered_by, rerun })
             })
             .collect()
+    }
+
+    /// Those of ended runs, and others of their jobs, that were triggered again.
+    fn rerun(&self, runs: &[RunInfo]) -> Result<BTreeSet<RunId>> {
+        let mut first: BTreeMap<i64, Time> = BTreeMap::new();
+        for row in runs.iter().map(|run| &run.row) {
+            let at = row.ended_at.unwrap_or(Time(i64::MIN));
+            first.entry(row.job).and_modify(|first| *first = at.min(*first)).or_insert(at);
+        }
+        let mut all = BTreeSet::new();
+        for (job, since) in first {
+            all.extend(self.all(ask!("reruns"), params![job, since.0], |row| row.get(0).map(RunId))?);
+        }
+        Ok(all)
     }
 
     pub(crate) fn attempts(&self, id: RunId) -> Result<Vec<AttemptInfo>> {

@@ -43,7 +43,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     };
     match global.output {
         Output::Table => text::out(&page.to_text(text::colour_on_stdout()))?,
-        _ => text::out(&format!("{}\n", page.to_json()))?,
+        form => text::out(&text::json::document(&page.to_json(), form == Output::Jsonl))?,
     }
     Ok(Code::Done)
 }

@@ -41,7 +41,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let shown = Shown { opened: &opened, job: &job, switches, times: Times::here(now) };
     let text = match global.output {
         Output::Table => shown.report()?,
-        Output::Json => format!("{:#}\n", shown.as_json()?),
+        Output::Json => text::json::document(&shown.as_json()?, false),
         Output::Jsonl => format!("{}\n", shown.as_json()?),
     };
     text::out(&text)?;

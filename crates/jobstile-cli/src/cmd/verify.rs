@@ -1,11 +1,18 @@
 //! `verify`: does the store keep its promises? Queries that must find nothing.
 
+use std::time::Duration;
+
+use jobstile::store::sqlite;
+
 use crate::args::{Global, Output};
 use crate::cmd::open::open_quietly;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
 use crate::text::json;
+
+/// How long the file may be looked at for damage.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -15,6 +22,9 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(_: Args, global: &Global) -> Result<Code, Error> {
     let opened = open_quietly(global)?;
+    if !sqlite::quick_check(opened.client.path(), PATIENCE)? {
+        return Err(Error::new(Code::Store, format!("{} is too large to be looked at in {} s", opened.shown, PATIENCE.as_secs())));
+    }
     let broken = opened.client.verify()?;
     let code = if broken.is_empty() { Code::Done } else { Code::Failed };
     if global.output != Output::Table {

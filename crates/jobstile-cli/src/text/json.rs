@@ -231,18 +231,47 @@ pub(crate) fn violation(violation: &Violation) -> Value {
 
 /// One document, in the form that was asked for.
 pub(crate) fn document(one: &Value, lines: bool) -> String {
-    if lines { format!("{one}\n") } else { format!("{one:#}\n") }
+    inert(if lines { format!("{one}\n") } else { format!("{one:#}\n") })
 }
 
 /// What a command found, in the form that was asked for: `name` is that of its list in one document.
 pub(crate) fn list(name: &str, all: Vec<Value>, more: Value, lines: bool) -> String {
     if lines {
-        return all.iter().map(|one| format!("{one}\n")).collect();
+        return inert(all.iter().map(|one| format!("{one}\n")).collect());
     }
     let mut document = Map::new();
     document.insert(name.to_owned(), all.into());
     if let Value::Object(more) = more {
         document.extend(more);
     }
-    format!("{:#}\n", Value::Object(document))
+    inert(format!("{:#}\n", Value::Object(document)))
+}
+
+/// JSON whose text does not act on a terminal: controls beyond ASCII and marks of writing direction are escaped, as JSON
+/// itself does it with those of ASCII. Outside strings there are none.
+pub(crate) fn inert(json: String) -> String {
+    let acts = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !json.contains(acts) {
+        return json;
+    }
+    json.chars().fold(String::with_capacity(json.len()), |mut text, c| {
+        match acts(c) {
+            true => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => text.push(c),
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_is_escaped_and_means_the_same() {
+        let value = Value::from("a\u{9b}31m\u{202e}\u{2066}b ü€\u{1f600}\u{7f}");
+        let text = document(&value, true);
+        assert_eq!(text, "\"a\\u009b31m\\u202e\\u2066b ü€\u{1f600}\\u007f\"\n");
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);
+    }
 }

@@ -28,6 +28,10 @@ pub(crate) fn key(key: &str) -> Option<String> {
 /// A JSON value in one line that cannot act on a terminal; a string without its quotes.
 pub(crate) fn value(value: &Value) -> String {
     let text = match value {
+        // Without its quotes it would look like the number.
+        Value::String(text) if serde_json::from_str::<Value>(text).is_ok_and(|v| !v.is_object() && !v.is_array()) => {
+            value.to_string()
+        }
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };

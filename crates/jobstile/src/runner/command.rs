@@ -243,7 +243,9 @@ pub(super) fn order(context: &Context, attempt: &Attempt, program: &Program) -> 
     }
     match &context.store {
         Some(file) => {
-            let mut url = OsString::from("sqlite://");
+            // What follows a question mark would be no part of the path.
+            let is_plain = !file.as_os_str().as_bytes().contains(&b'?');
+            let mut url = OsString::from(if is_plain { "sqlite://" } else { "" });
             url.push(file);
             env.insert("JOBSTILE_STORE".into(), url);
         }

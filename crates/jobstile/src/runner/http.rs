@@ -20,6 +20,8 @@ use crate::text;
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// Longest time that a server may ask us to wait.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+/// How much of an answer is read: what is longer has no end.
+const MAX_ANSWER: u64 = 64 << 20;
 /// How much of an answer's beginning is looked at for its first line.
 const MAX_FIRST_LINE: usize = 512;
 /// The one placeholder of an address.
@@ -168,9 +170,13 @@ async fn exchange(client: &Client, request: Request, attempt: &Attempt, writer: 
     let status = answer.status();
     let retry_after = retry_after(answer.headers());
     let mut first = Vec::new();
-    if let Err(error) = keep(answer, writer, &mut first).await {
-        let reason = format!("the answer broke off: {}", cause(&error.without_url()));
-        return Ended::new(Outcome::Failure, reason);
+    match keep(answer, writer, &mut first).await {
+        Ok(true) => {}
+        Ok(false) => return Ended::new(Outcome::Failure, "the answer is longer than 64 MiB".to_owned()),
+        Err(error) => {
+            let reason = format!("the answer broke off: {}", cause(&error.without_url()));
+            return Ended::new(Outcome::Failure, reason);
+        }
     }
     if status.is_success() {
         return Ended::new(Outcome::Success, None);
@@ -183,13 +189,19 @@ async fn exchange(client: &Client, request: Request, attempt: &Attempt, writer: 
     Ended { retry_after, ..Ended::new(Outcome::Failure, message) }
 }
 
-async fn keep(mut answer: Response, writer: &mut Writer, first: &mut Vec<u8>) -> Result<(), reqwest::Error> {
+// Whether it came to its end within what is read of an answer.
+async fn keep(mut answer: Response, writer: &mut Writer, first: &mut Vec<u8>) -> Result<bool, reqwest::Error> {
+    let mut length = 0u64;
     while let Some(bytes) = answer.chunk().await? {
+        length += bytes.len() as u64;
+        if length > MAX_ANSWER {
+            return Ok(false);
+        }
         let room = MAX_FIRST_LINE.saturating_sub(first.len());
         first.extend(&bytes[..bytes.len().min(room)]);
         writer.write(&bytes);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// RFC 9110, 10.2.3: seconds, or a date. The date is compared with the server's own, so that no clock of ours is asked; a

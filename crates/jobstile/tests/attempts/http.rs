@@ -239,3 +239,18 @@ async fn a_call_that_cannot_be_made_is_not_started() {
     assert_eq!(ended.message.as_deref(), Some("not an HTTP address: ftp://localhost/"));
     assert!(Node::new().runners.can_run(&definition).is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_end_is_not_read_without_end() {
+    let (address, _heard) = server(|stream| {
+        let piece = vec![b'x'; 1 << 20];
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n";
+        // Until nobody reads it any more.
+        let mut sent = stream.write_all(head);
+        while sent.is_ok() {
+            sent = stream.write_all(&piece);
+        }
+    });
+    let ended = run(attempt("null"), &call("GET", format!("http://{address}/"))).await;
+    assert_eq!((ended.outcome, ended.message.as_deref()), (Outcome::Failure, Some("the answer is longer than 64 MiB")));
+}

@@ -1,11 +1,17 @@
 //! The promises, checked by SQL: each statement under `sql/verify/` finds nothing in a store that keeps them.
 
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
 use rusqlite::Connection;
 
 use super::Reader;
 use crate::error::Result;
 use crate::store::read::Violation;
+use crate::store::sqlite::migrate;
 use crate::store::sqlite::row::failed;
+
+const SCHEMA: &str = "the_schema_is_whole";
 
 struct Check {
     name: &'static str,
@@ -42,6 +48,7 @@ checks! {
     runs_are_of_living_nodes: "a running run is of a node that has not ended",
     a_cursor_is_of_a_schedule: "only a schedule that is on has a next instant, after the last one",
     output_is_of_an_attempt: "output is of an attempt that is there",
+    jobs_have_their_tally: "every job has its tally, and the store its numbers",
     rows_refer_to_rows: "no row refers to one that is not there",
 }
 
@@ -56,7 +63,31 @@ pub(in crate::store::sqlite) fn verify(connection: &Connection) -> Result<Vec<Vi
             violations.push(Violation { check: check.name, demands: check.demands, found });
         }
     }
+    violations.extend(missing(connection)?);
     Ok(violations)
+}
+
+// The promises are in the schema first: a table, index or trigger that is not there keeps none.
+fn missing(connection: &Connection) -> Result<Vec<Violation>> {
+    static WHOLE: OnceLock<BTreeSet<String>> = OnceLock::new();
+    let whole = match WHOLE.get() {
+        Some(whole) => whole,
+        None => {
+            let mut fresh = Connection::open_in_memory().map_err(failed)?;
+            migrate::migrate(&mut fresh, None)?;
+            let names = schema(&fresh)?;
+            WHOLE.get_or_init(|| names)
+        }
+    };
+    let here = schema(connection)?;
+    let demands = "every table, index and trigger of the schema is there";
+    Ok(whole.difference(&here).map(|found| Violation { check: SCHEMA, demands, found: found.clone() }).collect())
+}
+
+fn schema(connection: &Connection) -> Result<BTreeSet<String>> {
+    let mut statement = connection.prepare_cached(include_str!("../sql/query/schema.sql")).map_err(failed)?;
+    let names = statement.query_map([], |row| row.get(0)).map_err(failed)?;
+    names.collect::<rusqlite::Result<_>>().map_err(failed)
 }
 
 impl Reader {
@@ -68,7 +99,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::{migrate, open};
+    use crate::store::sqlite::open;
 
     const GOOD: &str = "
         pragma ignore_check_constraints = on;
@@ -182,6 +213,9 @@ mod tests {
             ("a_cursor_is_of_a_schedule", "update job set next_at = 5 where id = 2"),
             ("a_cursor_is_of_a_schedule", "update job set last_at = 20 where id = 1"),
             ("output_is_of_an_attempt", "insert into output values (5, 2, x'', x'', 0)"),
+            ("jobs_have_their_tally", "delete from tally where job = 2"),
+            ("jobs_have_their_tally", "delete from store"),
+            (SCHEMA, "drop index run_target"),
             ("rows_refer_to_rows", "insert into stat values (77, 1, '{}')"),
         ];
         for (check, planted) in planted {

@@ -365,6 +365,8 @@ pub struct Done {
     pub asked_to_end: bool,
     /// Something waits for a time that was not known before.
     pub timed: bool,
+    /// How long the operations took, before their commit.
+    pub took: Duration,
     /// The counters before and after; none where nothing was written.
     pub counters: Option<(Counters, Counters)>,
 }

@@ -311,7 +311,7 @@ pub(crate) trait Tables {
     fn set_policy(&mut self, job: &JobRow) -> Result<()>;
     fn set_cursor(&mut self, job: i64, next: Option<Time>, last: Option<Time>) -> Result<()>;
     fn set_pause(&mut self, job: i64, pause: Option<&crate::op::Pause>, now: Time) -> Result<()>;
-    /// Jobs whose schedule is due, by name.
+    /// Jobs whose schedule is due, those first that are due the longest.
     fn jobs_due(&mut self, now: Time) -> Result<Vec<Arc<str>>>;
     /// The next instant of any schedule or end of any pause after now.
     fn next_instant(&mut self, now: Time) -> Result<Option<Time>>;
@@ -340,8 +340,8 @@ pub(crate) trait Tables {
     fn superseded(&mut self, job: i64, key: &str, first_due: Time, id: RunId) -> Result<Vec<RunId>>;
     fn next_due(&mut self) -> Result<Option<(Time, RunId)>>;
     fn ready_jobs(&mut self) -> Result<Vec<i64>>;
-    /// The first ready runs in line, of all jobs.
-    fn ready_line(&mut self, limit: usize) -> Result<Vec<RunRow>>;
+    /// The first ready runs in line behind this place, of all jobs.
+    fn ready_line(&mut self, behind: (i64, RunId), limit: usize) -> Result<Vec<RunRow>>;
     fn ready_head(&mut self, job: i64) -> Result<Option<RunRow>>;
     fn first_waiter(&mut self, waits_on: &str) -> Result<Option<RunId>>;
     fn set_waits_on(&mut self, run: RunId, fence: i64, waits_on: Option<&str>) -> Result<()>;

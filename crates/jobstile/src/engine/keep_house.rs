@@ -20,6 +20,8 @@ use crate::store::queue::Queue;
 use crate::store::{NodeRow, PruneBefore};
 
 const POLL: Duration = Duration::from_secs(1);
+/// Between two looks at what other processes write.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// How often a command that was missing is looked for, in seconds.
 const LOOK_FOR_COMMANDS: u64 = 20;
 /// How often history is pruned.
@@ -224,7 +226,10 @@ async fn woken(wake: &mut Option<Wake>) {
 
 /// Watches the file that changes after each commit.
 #[cfg(target_os = "linux")]
-struct Wake(tokio::net::unix::pipe::Receiver);
+struct Wake {
+    events: tokio::net::unix::pipe::Receiver,
+    looked: clock::Stopwatch,
+}
 
 #[cfg(target_os = "linux")]
 impl Wake {
@@ -233,16 +238,22 @@ impl Wake {
         let inotify = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
         add_watch(&inotify, crate::store::sqlite::wake_file(store), WatchFlags::MODIFY).ok()?;
         // Events are read like bytes of a pipe.
-        tokio::net::unix::pipe::Receiver::from_file_unchecked(inotify.into()).ok().map(Self)
+        let events = tokio::net::unix::pipe::Receiver::from_file_unchecked(inotify.into()).ok()?;
+        Some(Self { events, looked: clock::Stopwatch::start() })
     }
 
     async fn woken(&mut self) {
         let mut events = [0; 4096];
-        if self.0.readable().await.is_err() {
+        if self.events.readable().await.is_err() {
             std::future::pending::<()>().await;
         }
+        // This node's own commits are among them. What is not read yet wakes nobody a second time.
+        if let Some(wait) = BETWEEN_LOOKS.checked_sub(self.looked.read()) {
+            clock::sleep(wait).await;
+        }
+        self.looked = clock::Stopwatch::start();
         // However many there are: one look sees it all.
-        while self.0.try_read(&mut events).is_ok_and(|bytes| bytes > 0) {}
+        while self.events.try_read(&mut events).is_ok_and(|bytes| bytes > 0) {}
     }
 }
 

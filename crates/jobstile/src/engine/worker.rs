@@ -56,6 +56,7 @@ pub(crate) struct Worker {
     runners: Option<Runners>,
     observer: Arc<dyn Observer>,
     definitions: Mutex<Arc<HashMap<String, Defined>>>,
+    defined: Mutex<Arc<Runnable>>,
     reasons: Mutex<HashMap<String, String>>,
     running: Mutex<HashMap<RunId, Running>>,
 }
@@ -72,6 +73,7 @@ impl Worker {
             runners,
             observer,
             definitions: Mutex::default(),
+            defined: Mutex::default(),
             reasons: Mutex::default(),
             running: Mutex::default(),
         }
@@ -79,6 +81,8 @@ impl Worker {
 
     /// Other definitions from now on; attempts that run keep theirs.
     pub(crate) fn define(&self, definitions: HashMap<String, Defined>) {
+        let defined = definitions.iter().map(|(name, defined)| (name.clone(), defined.weight())).collect();
+        *lock(&self.defined) = Arc::new(defined);
         *lock(&self.definitions) = Arc::new(definitions);
         lock(&self.reasons).clear();
     }
@@ -120,8 +124,8 @@ impl Worker {
     }
 
     /// The jobs whose schedules this node looks at: all that it defines, also where it cannot run them just now.
-    pub(crate) fn defined(&self) -> Runnable {
-        lock(&self.definitions).iter().map(|(name, defined)| (name.clone(), defined.weight())).collect()
+    pub(crate) fn defined(&self) -> Arc<Runnable> {
+        Arc::clone(&lock(&self.defined))
     }
 
     /// Executes what the desk is given, until nobody can give anything any more.
@@ -186,11 +190,12 @@ impl Worker {
         }
         lock(&self.running).remove(&claimed.run);
         self.desk.free(weight);
-        self.settle(&claimed, ended, began.read()).await;
+        let definition = definitions.get(&*claimed.job).map(|defined| &defined.definition);
+        self.settle(&claimed, definition, ended, began.read()).await;
         self.desk.settled();
     }
 
-    async fn settle(&self, claimed: &Claimed, ended: Ended, took: Duration) {
+    async fn settle(&self, claimed: &Claimed, definition: Option<&Definition>, ended: Ended, took: Duration) {
         let printed = stored(ended.output);
         let exit_code = ended.exit.map(|exit| match exit {
             Exit::Code(code) => code,
@@ -225,7 +230,9 @@ impl Worker {
                 }
             }
         }
-        if let Some(runners) = &self.runners {
+        // A function writes none.
+        let writes = definition.is_none_or(|definition| !matches!(definition, Definition::Function(_)));
+        if let Some(runners) = self.runners.as_ref().filter(|_| writes) {
             // A file that stays is removed with its node's folder.
             let _ = output::remove(runners.dir(), claimed.run, Fence(claimed.fence));
         }

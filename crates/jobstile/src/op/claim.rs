@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jobstile_core::claim::is_refused;
 use jobstile_core::decide::Code;
+use jobstile_core::id::RunId;
 use jobstile_core::policy::Until;
 use jobstile_core::run::Event;
 
@@ -19,36 +20,44 @@ const MAX_LOOKED_AT: usize = 10_000;
 
 /// The most runs that are read from the line at once.
 const MAX_READ: usize = 512;
-/// The fewest, so that a few runs of others do not stand in the way.
-const MIN_READ: usize = 32;
+/// Runs in a row that cannot be taken here, before the line is looked at job by job.
+const MAX_PASSED: usize = 512;
+
+/// Before everybody in line.
+const FRONT: (i64, RunId) = (i64::MIN, RunId(0));
 
 /// Takes the runs that stand first in line among the jobs that this node can run.
 pub(super) fn claim(view: &mut View<'_>, claim: &Claim) -> Result<Vec<Claimed>> {
-    let mut taking = Taking { claim, free: claim.free, taken: Vec::new(), looked_at: 0 };
-    loop {
-        if taking.is_done() {
-            return Ok(taking.taken);
-        }
-        let most = taking.free.total.saturating_mul(2).clamp(MIN_READ, MAX_READ);
-        let line = view.tables().ready_line(most)?;
-        let (read, before) = (line.len(), taking.looked_at);
+    let mut taking = Taking { claim, free: claim.free, taken: Vec::new(), looked_at: 0, made_way: false };
+    let (mut behind, mut passed) = (FRONT, 0);
+    while !taking.is_done() {
+        let most = taking.free.total.min(MAX_READ);
+        let line = view.tables().ready_line(behind, most)?;
+        let whole = line.len() < most;
         for run in line {
+            behind = (run.rank, run.id);
             if taking.is_done() {
                 break;
             }
             if taking.weight(view, run.job)?.is_some() {
                 taking.look_at(view, run)?;
+                passed = 0;
+            } else {
+                passed += 1;
             }
         }
-        // Whoever was looked at has left the line: it may have made way for others.
-        if taking.looked_at == before {
-            if read == most {
-                // Nothing but runs that cannot be taken here: the heads of the other jobs stand behind them.
-                by_job(view, &mut taking)?;
-            }
-            return Ok(taking.taken);
+        if std::mem::take(&mut taking.made_way) {
+            // Somebody was let in, perhaps further ahead.
+            (behind, passed) = (FRONT, 0);
+        } else if whole {
+            break;
+        } else if passed >= MAX_PASSED {
+            // Nothing but runs that cannot be taken here: the heads of the other jobs stand behind them.
+            by_job(view, &mut taking)?;
+            break;
         }
     }
+    Ok(taking.taken)
 }
 
 // The same line as the merged lines of the jobs that can be taken; what cannot be taken costs one seek a job.
@@ -88,6 +97,8 @@ struct Taking<'c> {
     free: Free,
     taken: Vec<Claimed>,
     looked_at: usize,
+    /// A run went away without a slot, which another one may take.
+    made_way: bool,
 }
 
 impl Taking<'_> {
@@ -110,9 +121,13 @@ impl Taking<'_> {
             view.note_cut_short();
         }
         let Some(weight) = self.weight(view, run.job)? else { return Ok(()) };
-        if let Some(claimed) = one(view, run, &self.claim.node)? {
-            take_room(&mut self.free, weight);
-            self.taken.push(claimed);
+        match one(view, run, &self.claim.node)? {
+            Became::Running(claimed) => {
+                take_room(&mut self.free, weight);
+                self.taken.push(claimed);
+            }
+            Became::Waiting => {}
+            Became::Refused => self.made_way = true,
         }
         Ok(())
     }
@@ -133,7 +148,14 @@ fn take_room(free: &mut Free, weight: Weight) {
     }
 }
 
-fn one(view: &mut View<'_>, mut run: RunRow, node: &Arc<str>) -> Result<Option<Claimed>> {
+/// What became of a run that the claim looked at.
+enum Became {
+    Running(Claimed),
+    Waiting,
+    Refused,
+}
+
+fn one(view: &mut View<'_>, mut run: RunRow, node: &Arc<str>) -> Result<Became> {
     let before = run.fence;
     let rules = Arc::clone(&view.job(run.job)?.rules);
     if rules.final_check && !run.started() {
@@ -144,17 +166,17 @@ fn one(view: &mut View<'_>, mut run: RunRow, node: &Arc<str>) -> Result<Option<C
             view.change(&mut run, Event::RefusedAtClaim, before)?;
             view.came(&run, More::default())?;
             view.pass_on(run.job)?;
-            return Ok(None);
+            return Ok(Became::Refused);
         }
     }
     let job = view.job(run.job)?;
     let name = Arc::clone(&job.row.name);
-    let Some(policy) = job.policy.clone() else { return Ok(None) };
+    let Some(policy) = job.policy.clone() else { return Ok(Became::Waiting) };
     let fence = view.next_fence();
     if policy.slots().is_some() && !view.tables().take_slot(run.job, run.id, fence)? {
         let limit = view.job(run.job)?.limit();
         view.tables().set_waits_on(run.id, before, Some(&limit))?;
-        return Ok(None);
+        return Ok(Became::Waiting);
     }
     let first = !run.started();
     let now = view.now;
@@ -170,7 +192,7 @@ fn one(view: &mut View<'_>, mut run: RunRow, node: &Arc<str>) -> Result<Option<C
     view.change(&mut run, Event::Claimed, before)?;
     let waited = first.then(|| now.since(run.first_due));
     view.came(&run, More { args: run.args.clone(), ended: None, waited })?;
-    Ok(Some(Claimed {
+    Ok(Became::Running(Claimed {
         run: run.id,
         job: name,
         attempt: run.claims,

@@ -83,6 +83,7 @@ impl<'a> View<'a> {
             cut_short: self.cut_short,
             asked_to_end: self.asked_to_end,
             timed: self.timed,
+            took: Duration::ZERO,
             counters: Some((self.counters_before, self.counters)),
         })
     }

@@ -2,12 +2,13 @@
 //! after its commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::Counters;
 use super::sqlite::Store;
-use crate::engine::clock::Clock;
+use crate::engine::clock::{Clock, Stopwatch};
 use crate::error::{Error, Kind, Result};
 use crate::fact::Fact;
 use crate::op::{Answer, Claim, Claimed, Op};
@@ -16,6 +17,10 @@ use crate::op::{Answer, Claim, Claimed, Op};
 pub const MAX_BATCH: usize = 1_000;
 /// Bytes of arguments and output in one batch.
 pub const MAX_BATCH_BYTES: usize = 4 << 20;
+/// How long the operations of one batch may take before its commit: larger groups are slower ones for everybody in them.
+const MAX_BATCH_TIME: Duration = Duration::from_millis(20);
+/// How long those who were just answered are given to come again, and at most this share of their batch.
+const MAX_PATIENCE: (Duration, u32) = (Duration::from_micros(100), 4);
 /// Callers that wait for a place in the queue; more wait outside.
 const MAX_ASKED: usize = 4_096;
 
@@ -73,7 +78,7 @@ impl Queue {
     /// Where no thread can be had.
     pub(crate) fn start(store: Store, clock: Clock, standing: Option<Arc<dyn Standing>>) -> Result<Self> {
         let (sender, receiver) = mpsc::channel(MAX_ASKED);
-        let writer = Writer { store, clock, standing, receiver, last: None };
+        let writer = Writer { store, clock, standing, receiver, last: None, room: MAX_BATCH, answered: None };
         std::thread::Builder::new()
             .name("jobstile-store".to_owned())
             .spawn(move || writer.work())
@@ -124,44 +129,71 @@ struct Writer {
     standing: Option<Arc<dyn Standing>>,
     receiver: mpsc::Receiver<Message>,
     last: Option<Counters>,
+    /// Operations for which there is time in a batch.
+    room: usize,
+    answered: Option<Answered>,
+}
+
+/// Those who were answered last. Callers who wait for each other's commits come again at once, and together.
+struct Answered {
+    callers: usize,
+    since: Stopwatch,
+    patience: Duration,
+}
+
+#[derive(Default)]
+struct Group {
+    ops: Vec<Op>,
+    askers: Vec<Asker>,
+    bytes: usize,
+    look: bool,
 }
 
 impl Writer {
     fn work(mut self) {
-        let (mut ops, mut askers) = (Vec::new(), Vec::new());
-        while let Some(first) = self.receiver.blocking_recv() {
-            let mut bytes = 0;
-            let mut look = take_in(first, &mut ops, &mut askers, &mut bytes);
-            while ops.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
-                match self.receiver.try_recv() {
-                    Ok(message) => look |= take_in(message, &mut ops, &mut askers, &mut bytes),
-                    Err(_) => break,
-                }
-            }
-            if ops.is_empty() && !(look && self.store.changed_by_others().unwrap_or(true)) {
+        while let Some(mut group) = self.gather() {
+            if group.ops.is_empty() && !(group.look && self.store.changed_by_others().unwrap_or(true)) {
                 continue;
             }
-            if ops.is_empty() {
+            if group.ops.is_empty() {
                 // A batch without an operation would not see what the others wrote where this node has no free worker.
-                ops.push(Op::Due { max: 0 });
-                askers.push(Asker::Nobody);
+                group.ops.push(Op::Due { max: 0 });
+                group.askers.push(Asker::Nobody);
             }
-            self.batch(&mut ops, &mut askers);
+            self.batch(group);
         }
     }
 
-    fn batch(&mut self, ops: &mut Vec<Op>, askers: &mut Vec<Asker>) {
+    /// Whoever has come, and after the first of them for a moment the others who were just answered; none: nobody can come
+    /// any more.
+    fn gather(&mut self) -> Option<Group> {
+        let mut group = Group::default();
+        let answered = self.answered.take();
+        while group.ops.len() < self.room && group.bytes < MAX_BATCH_BYTES {
+            match self.receiver.try_recv() {
+                Ok(message) => group.take_in(message),
+                Err(_) if answered.as_ref().is_some_and(|last| last.may_come_to(&group)) => std::thread::yield_now(),
+                Err(_) if group.askers.is_empty() && !group.look => group.take_in(self.receiver.blocking_recv()?),
+                Err(_) => break,
+            }
+        }
+        Some(group)
+    }
+
+    fn batch(&mut self, Group { mut ops, askers, .. }: Group) {
+        let began = Stopwatch::start();
+        let callers = askers.len();
         let offer = self.standing.as_ref().and_then(|standing| standing.offer());
         let claims = offer.is_some();
         ops.extend(offer.map(Op::Claim));
         if ops.is_empty() {
             return;
         }
-        let mut done = self.store.execute(self.clock.now(), ops);
-        ops.clear();
+        let mut done = self.store.execute(self.clock.now(), &ops);
+        self.room = room(self.room, ops.len(), done.took);
         let claimed = if claims { done.answers.pop() } else { None };
         let mut answers = done.answers.into_iter();
-        for asker in askers.drain(..) {
+        for asker in askers {
             // Somebody who does not wait for the answer any more has it in the store.
             match asker {
                 Asker::Nobody => drop(answers.next()),
@@ -169,6 +201,8 @@ impl Writer {
                 Asker::Many(n, answer) => drop(answer.send(answers.by_ref().take(n).collect())),
             }
         }
+        let patience = MAX_PATIENCE.0.min(began.read() / MAX_PATIENCE.1);
+        self.answered = Some(Answered { callers, since: Stopwatch::start(), patience });
         let others = match (self.last, done.counters) {
             (Some(last), Some((before, _))) if last.run < before.run || last.refusal < before.refusal => {
                 Some((last, before))
@@ -188,21 +222,35 @@ impl Writer {
     }
 }
 
-fn take_in(message: Message, ops: &mut Vec<Op>, askers: &mut Vec<Asker>, bytes: &mut usize) -> bool {
-    match message {
-        Message::One(op, answer) => {
-            *bytes += weight(&op);
-            ops.push(op);
-            askers.push(Asker::One(answer));
-            false
+impl Answered {
+    fn may_come_to(&self, group: &Group) -> bool {
+        !group.askers.is_empty() && group.askers.len() < self.callers && self.since.read() < self.patience
+    }
+}
+
+impl Group {
+    fn take_in(&mut self, message: Message) {
+        match message {
+            Message::One(op, answer) => {
+                self.bytes += weight(&op);
+                self.ops.push(op);
+                self.askers.push(Asker::One(answer));
+            }
+            Message::Many(many, answer) => {
+                self.bytes += many.iter().map(weight).sum::<usize>();
+                self.askers.push(Asker::Many(many.len(), answer));
+                self.ops.extend(many);
+            }
+            Message::Look => self.look = true,
         }
-        Message::Many(many, answer) => {
-            *bytes += many.iter().map(weight).sum::<usize>();
-            askers.push(Asker::Many(many.len(), answer));
-            ops.extend(many);
-            false
-        }
-        Message::Look => true,
+    }
+}
+
+// Halved by a batch that took too long, and larger again after each that did not.
+fn room(room: usize, ops: usize, took: Duration) -> usize {
+    match took > MAX_BATCH_TIME {
+        true => (ops.min(room) / 2).max(1),
+        false => (room * 2).min(MAX_BATCH),
     }
 }
 
@@ -211,5 +259,19 @@ fn weight(op: &Op) -> usize {
         Op::Trigger(trigger) => trigger.args.as_ref().map_or(0, |args| args.canonical().len()),
         Op::Settle(settle) => settle.printed.as_ref().map_or(0, |p| p.head.len() + p.tail.len()),
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_takes_too_long_makes_room_for_fewer() {
+        let (slow, quick) = (MAX_BATCH_TIME * 2, MAX_BATCH_TIME / 2);
+        let rooms = [(1_000, 1_000, slow, 500), (1_000, 64, slow, 32), (1, 1, slow, 1), (500, 500, quick, 1_000)];
+        for (before, ops, took, after) in rooms {
+            assert_eq!(room(before, ops, took), after);
+        }
     }
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use jobstile_core::time::Time;
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::engine::clock::Stopwatch;
 use crate::error::Result;
 use crate::op::{self, Answer, Done, Memory, Op};
 use crate::store::{NodeRow, Tables};
@@ -90,6 +91,7 @@ impl Store {
                     all.cut_short |= one.cut_short;
                     all.asked_to_end |= one.asked_to_end;
                     all.timed |= one.timed;
+                    all.took += one.took;
                     all.counters = match (all.counters, one.counters) {
                         (Some((before, _)), Some((_, after))) => Some((before, after)),
                         (none, one) => none.or(one),
@@ -135,7 +137,9 @@ impl Store {
 
     fn in_transaction(&mut self, now: Time, ops: &[Op]) -> Result<Done> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let done = op::execute(&mut Tx::of(&transaction), &mut self.memory, now, ops)?;
+        let began = Stopwatch::start();
+        let mut done = op::execute(&mut Tx::of(&transaction), &mut self.memory, now, ops)?;
+        done.took = began.read();
         transaction.commit().map_err(failed)?;
         Ok(done)
     }

@@ -289,8 +289,8 @@ impl Tables for Tx<'_> {
         self.all(sql!("ready_jobs"), [], |r| r.get(0))
     }
 
-    fn ready_line(&mut self, limit: usize) -> Result<Vec<RunRow>> {
-        self.all(sql!("ready_line"), params![i64::MIN, limit], row::run)
+    fn ready_line(&mut self, behind: (i64, RunId), limit: usize) -> Result<Vec<RunRow>> {
+        self.all(sql!("ready_line"), params![behind.0, behind.1.0, limit], row::run)
     }
 
     fn ready_head(&mut self, job: i64) -> Result<Option<RunRow>> {

@@ -21,8 +21,9 @@ const MAX_WAKE_BYTES: u64 = 1 << 16;
 
 /// How long a turn is waited for. Nobody holds one as long as that who has not been stopped by a signal.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two looks at a lock that somebody holds: the first pause, and the longest.
-const LOOKS: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(5));
+/// Between two looks at a lock that somebody holds: an eighth of the wait so far, but not less nor more than this. A turn
+/// that nobody has is lost time for everybody in line.
+const LOOKS: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(5));
 
 pub(super) struct Turnstile {
     next: File,
@@ -101,7 +102,7 @@ impl Turnstile {
     // The line is short and whoever is next holds `next`, so that looking again and again is as fair as sleeping. And it
     // can end, where the kernel would wait for as long as a stopped process is stopped.
     fn lock(&self, file: &File) -> Result<()> {
-        let (waited, mut pause) = (Stopwatch::start(), LOOKS.0);
+        let waited = Stopwatch::start();
         loop {
             match flock(file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(()),
@@ -116,8 +117,7 @@ impl Turnstile {
                 }
                 Err(e) => return Err(untaken(e)),
             }
-            std::thread::sleep(pause);
-            pause = (pause * 3 / 2).min(LOOKS.1);
+            std::thread::sleep((waited.read() / 8).clamp(LOOKS.0, LOOKS.1));
         }
     }
 }

@@ -1,1 +1,1 @@
-select name from job indexed by job_next where next_at <= ?1 and next_at is not null order by name
+select name from job indexed by job_next where next_at <= ?1 and next_at is not null order by next_at, name

@@ -113,7 +113,7 @@ pub struct RunRow {
     /// The fence of its latest claim.
     pub fence: i64,
     /// The node that runs it.
-    pub node: Option<String>,
+    pub node: Option<Arc<str>>,
     /// When that node claimed it.
     pub claimed_at: Option<Time>,
     /// When somebody asked it to end.
@@ -152,7 +152,7 @@ pub struct AttemptRow {
     /// Its fence.
     pub fence: i64,
     /// The node that executed it.
-    pub node: String,
+    pub node: Arc<str>,
     /// When it was claimed.
     pub claimed_at: Time,
     /// When it ended.
@@ -327,7 +327,7 @@ pub(crate) trait Tables {
     fn claim_run(&mut self, run: &RunRow, fence: i64) -> Result<()>;
     /// A run that started is no target any more.
     fn clear_target(&mut self, run: RunId, fence: i64) -> Result<()>;
-    /// The same for a running run that comes into a terminal state, whose other columns stay.
+    /// The same for a running run that comes into a terminal state and stays in its lineage, or never was in one.
     fn end_attempt(&mut self, run: &RunRow, fence: i64) -> Result<()>;
     fn target(&mut self, job: i64, key: &str) -> Result<Option<Target>>;
     fn scheduled_target(&mut self, job: i64, key: &str, due: Time) -> Result<Option<Target>>;

@@ -60,7 +60,7 @@ pub(crate) fn run(run: &RunInfo) -> Value {
         "failures": row.failures,
         "lost": row.lost,
         "fence": id(row.fence),
-        "node": row.node,
+        "node": row.node.as_deref(),
         "claimed_at": maybe_time(row.claimed_at),
         "cancel_requested_at": maybe_time(row.cancel_at),
         "cancel_requested_by": row.cancel_by,
@@ -73,7 +73,7 @@ pub(crate) fn attempt(attempt: &AttemptInfo) -> Value {
     json!({
         "attempt": attempt.n,
         "fence": id(attempt.fence),
-        "node": attempt.node,
+        "node": &*attempt.node,
         "claimed_at": time(attempt.claimed_at),
         "ended_at": maybe_time(attempt.ended_at),
         "outcome": attempt.outcome.map(|outcome| outcome.as_str()),

@@ -182,7 +182,7 @@ fn one(view: &mut View<'_>, mut run: RunRow, node: &Arc<str>) -> Result<Became> 
     let now = view.now;
     run.claims += 1;
     run.fence = fence;
-    run.node = Some(node.to_string());
+    run.node = Some(Arc::clone(node));
     run.claimed_at = Some(now);
     // From its first claim on, a run under `until = "start"` is no target any more.
     if first && run.target && rules.dedup.as_ref().is_none_or(|dedup| dedup.until == Until::Start) && run.lineage {

@@ -12,7 +12,7 @@ use jobstile_core::time::Time;
 use crate::error::{Error, Kind, Result};
 use crate::fact::Fact;
 use crate::store::numbers::Numbers;
-use crate::store::{Counters, JobRow, Tables, wire};
+use crate::store::{Counters, JobRow, RunRow, Tables, wire};
 
 /// What a store remembers between batches. A batch that fails leaves it empty.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub(crate) struct Memory {
     pub(super) counters: Option<Counters>,
     pub(super) names: HashMap<Arc<str>, i64>,
     pub(super) jobs: Numbered<Job>,
+    /// Running runs that were claimed here: their attempts come back.
+    pub(super) running: Numbered<RunRow>,
     /// When the schedules were last looked at.
     pub(super) looked: Option<Time>,
 }
@@ -34,18 +36,19 @@ impl Memory {
     pub(super) fn keep_if_of(&mut self, data_version: i64) {
         if std::mem::replace(&mut self.data_version, data_version) != data_version {
             self.counters = None;
-            self.forget_jobs();
+            self.forget_rows();
         }
     }
 
-    pub(super) fn forget_jobs(&mut self) {
+    fn forget_rows(&mut self) {
         self.names.clear();
         self.jobs.clear();
+        self.running.clear();
     }
 
     /// Forgets what was read of the policies: they have changed in this batch.
     pub(super) fn forget_policies(&mut self) {
-        self.forget_jobs();
+        self.forget_rows();
         self.policies.clear();
         (self.switches, self.looked) = (None, None);
     }

@@ -361,9 +361,8 @@ impl<'a> View<'a> {
         if run.target && !run.state.takes_place() {
             run.target = false;
         }
-        if run.lineage && run.state.is_terminal() && run.state != State::Succeeded {
-            run.lineage = false;
-        }
+        let gave_way = run.lineage && run.state.is_terminal() && run.state != State::Succeeded;
+        run.lineage &= !gave_way;
         if run.state.is_terminal() {
             run.ended_at = Some(self.now);
         }
@@ -375,9 +374,13 @@ impl<'a> View<'a> {
         }
         match before {
             State::Queued if run.state == State::Running => self.tables.claim_run(run, fence)?,
-            State::Running if run.state.is_terminal() => self.tables.end_attempt(run, fence)?,
+            State::Running if run.state.is_terminal() && !gave_way => self.tables.end_attempt(run, fence)?,
             _ => self.tables.update_run(run, fence)?,
         }
+        match run.state {
+            State::Running => self.memory.running.insert(run.id.0, run.clone()),
+            _ => self.memory.running.remove(&run.id.0),
+        };
         self.count(run, Some(before), Some(run.state))?;
         self.targets.remove(&(run.job, Arc::clone(&run.key)));
         self.ready |= run.state == State::Queued && run.waits_on.is_none();
@@ -388,6 +391,7 @@ impl<'a> View<'a> {
     /// Changes columns that are no state: a priority, a cancel request, a due time.
     pub(crate) fn touch(&mut self, run: &RunRow) -> Result<()> {
         self.tables.update_run(run, run.fence)?;
+        self.memory.running.remove(&run.id.0);
         self.targets.remove(&(run.job, Arc::clone(&run.key)));
         self.ready |= run.state == State::Queued && run.waits_on.is_none();
         self.timed |= run.state == State::Retrying;
@@ -443,6 +447,14 @@ impl<'a> View<'a> {
             self.wake(job)?;
         }
         Ok(())
+    }
+
+    /// A run whose attempt with this fence has ended; none: there is no such run. It may have another fence.
+    pub(crate) fn ended(&mut self, id: RunId, fence: i64) -> Result<Option<RunRow>> {
+        match self.memory.running.get(&id.0) {
+            Some(run) if run.fence == fence => Ok(self.memory.running.remove(&id.0)),
+            _ => self.tables.run(id),
+        }
     }
 
     /// A run that must be there.

@@ -109,7 +109,7 @@ pub struct AttemptInfo {
     /// Its fence.
     pub fence: i64,
     /// The node that executed it.
-    pub node: String,
+    pub node: Arc<str>,
     /// When it was claimed.
     pub claimed_at: Time,
     /// When it ended; none: it is being executed.

@@ -242,7 +242,6 @@ impl Tables for Tx<'_> {
             r.id.0,
             fence,
             word(r.state),
-            r.lineage,
             r.failures,
             r.lost,
             r.ended_at.map(|t| t.0),

@@ -118,7 +118,8 @@ create unique index run_target on run (job, key) where target = 1;
 create index run_place on run (job, first_due) where place = 1;
 create index run_running on run (job, first_due) where node is not null;
 create index run_asked on run (node) where cancel_at is not null and node is not null;
-create index run_later on run (job, key, due) where state = 'scheduled';
+-- Live and without a place: scheduled. A claim changes neither.
+create index run_later on run (job, key, due) where place = 0 and ended_at is null;
 create index run_lineage on run (job, key, first_due) where lineage = 1;
 create unique index run_trigger on run (job, trigger_id) where trigger_id is not null;
 -- History in the order of admission.

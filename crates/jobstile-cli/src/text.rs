@@ -2,6 +2,7 @@
 
 pub(crate) mod columns;
 pub(crate) mod duration;
+pub(crate) mod fit;
 pub(crate) mod json;
 pub(crate) mod log;
 pub(crate) mod safe;

@@ -12,6 +12,10 @@ mod explain;
 mod hostile;
 #[path = "commands/look.rs"]
 mod look;
+#[path = "commands/monitor.rs"]
+mod monitor;
+#[path = "commands/terminal.rs"]
+mod terminal;
 #[path = "commands/touch.rs"]
 mod touch;
 #[path = "commands/triggers.rs"]

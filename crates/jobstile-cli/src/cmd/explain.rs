@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
 
-pub(crate) use run::unable;
+pub(crate) use run::ended;
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]

@@ -142,7 +142,7 @@ pub(crate) fn cannot_run(opened: &Opened) -> Result<BTreeMap<String, String>, Er
         for offer in opened.client.offers(&node.row.id)? {
             match offer.reason {
                 None => drop(able.insert(offer.job)),
-                Some(why) => stuck.entry(offer.job).or_default().push(format!("{}: {why}", node.row.name)),
+                Some(why) => stuck.entry(offer.job).or_default().push(format!("{}: {why}", opened.named(node))),
             }
         }
     }

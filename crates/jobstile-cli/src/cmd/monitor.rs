@@ -1,9 +1,15 @@
 //! `monitor`: what goes on now, of the live system. The predecessor's script looked at its own empty process; this one
 //! looks at the store, and says first whether anybody works on it.
 
+mod counts;
+mod events;
+mod head;
+mod json;
+mod page;
+mod rows;
 mod screen;
 mod state;
-mod words;
+mod worries;
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -15,6 +21,7 @@ use crate::cmd::open::{Opened, open_quietly};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
+use crate::text::fit::Form;
 use state::State;
 
 /// How often the continuous form looks.
@@ -67,9 +74,12 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
 
 fn shown(opened: &Opened, state: &State, before: Option<&State>, form: Output) -> String {
     match form {
-        Output::Table => words::page(opened, state, before, text::colour_on_stdout(), width()),
-        Output::Json => format!("{:#}\n", words::as_json(opened, state)),
-        Output::Jsonl => format!("{}\n", words::as_json(opened, state)),
+        Output::Table => {
+            let form = Form { width: width(), height: None, colour: text::colour_on_stdout() };
+            page::of(opened, state, before, form).join("\n") + "\n"
+        }
+        Output::Json => format!("{:#}\n", json::of(opened, state)),
+        Output::Jsonl => format!("{}\n", json::of(opened, state)),
     }
 }
 

@@ -288,10 +288,18 @@ impl Opened {
         })
     }
 
-    /// A node's readable name.
+    /// A node's readable name, by its id.
     pub(crate) fn node_name(&self, id: &str) -> String {
         let known = self.client.node(id).ok().flatten();
-        known.map_or_else(|| id.chars().take(8).collect(), |node| clean(&node.row.name).into_owned())
+        known.map_or_else(|| id.chars().take(8).collect(), |node| self.named(&node))
+    }
+
+    /// A node's readable name; where a live one has the same, with its pid.
+    pub(crate) fn named(&self, node: &NodeInfo) -> String {
+        let row = &node.row;
+        let name = clean(&row.name);
+        let alike = self.alive.iter().any(|other| other.row.name == row.name && other.row.id != row.id);
+        if alike { format!("{name} (pid {})", row.pid) } else { name.into_owned() }
     }
 }
 

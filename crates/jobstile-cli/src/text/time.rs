@@ -47,6 +47,18 @@ impl Times {
         at.strftime(form).to_string()
     }
 
+    /// As [`Times::at`], shorter: `14:07:03`, another day's as `23 Nov`.
+    pub(crate) fn about(&self, at: Time) -> String {
+        let (at, now) = (self.zoned(at), self.zoned(self.now));
+        at.strftime(if at.date() == now.date() { "%H:%M:%S" } else { "%-d %b" }).to_string()
+    }
+
+    /// A whole hour: `14:00`, with its day where that is not today: `Sun 14:00`.
+    pub(crate) fn hour(&self, at: Time) -> String {
+        let (at, now) = (self.zoned(at), self.zoned(self.now));
+        at.strftime(if at.date() == now.date() { "%H:%M" } else { "%a %H:%M" }).to_string()
+    }
+
     /// Day, time and zone: `Mon 23 Nov 02:03:12 CET`.
     pub(crate) fn moment(&self) -> String {
         format!("{} {}", self.zoned(self.now).strftime("%a %-d %b %H:%M:%S"), self.zone())
@@ -105,6 +117,15 @@ mod tests {
         ] {
             assert_eq!((times.at(later(seconds)).as_str(), times.ago(later(seconds)).as_str()), (at, ago));
         }
+    }
+
+    #[test]
+    fn instants_in_few_columns() {
+        let times = times();
+        let before = |seconds: i64| Time(times.now.0 - seconds * 1_000_000);
+        assert_eq!((times.about(before(12)).as_str(), times.about(before(14_400)).as_str()), ("02:03:00", "22 Nov"));
+        assert_eq!((times.hour(before(192)).as_str(), times.hour(before(7_392)).as_str()), ("02:00", "00:00"));
+        assert_eq!(times.hour(before(10_992)), "Sun 23:00");
     }
 
     #[test]

@@ -91,7 +91,13 @@ impl World {
         self.store.execute(self.now, &[op]).answers.pop().unwrap().unwrap()
     }
 
+    /// The jobs of this configuration are these.
     pub(crate) fn load(&mut self, jobs: Vec<(&str, Policy)>) {
+        self.apply(jobs, Switches::default(), true);
+    }
+
+    /// These come to them, and the switches are these.
+    pub(crate) fn apply(&mut self, jobs: Vec<(&str, Policy)>, switches: Switches, replace: bool) {
         let origins = r#"{"every":"jobstile.toml:3","enabled":"AIBTC_REPORT_ENABLED"}"#;
         let jobs = jobs
             .into_iter()
@@ -100,35 +106,41 @@ impl World {
         self.op(Op::Apply(Apply {
             owner: "/srv/jobstile.toml".into(),
             by: "anna@web1".into(),
-            switches: Some(Switches::default()),
+            switches: Some(switches),
             origins: r#"{"deduplication":"default"}"#.into(),
             jobs,
-            replace: true,
+            replace,
             taken: vec![],
         }));
     }
 
     /// A node comes that can run all but one job.
     pub(crate) fn enter(&mut self) {
-        let dir = node_dir(&self.file());
-        std::fs::create_dir_all(&dir).unwrap();
-        self.lock = Some(NodeLock::take(&dir, NODE).unwrap());
-        self.op(Op::Enter(NodeRow {
-            id: NODE.into(),
-            name: "web1".into(),
-            kind: "daemon".into(),
-            host: "web1".into(),
-            pid: 4711,
-            user: "jobstile".into(),
-            program: "jobstile 0.1.0".into(),
-            dir: dir.to_string_lossy().into_owned(),
-            workers: 16,
-        }));
+        self.lock = Some(self.enter_as(NODE, 4711));
         let can = |job: &&str| (job.to_string(), None);
         let mut offers: Vec<(String, Option<String>)> =
             ["backup", "chain_state_monitor", "report", "strict", "sync_wallet"].iter().map(can).collect();
         offers.push(("tail".into(), Some("command not found: /srv/app/bin/tail".into())));
         self.op(Op::Offer { node: NODE.into(), jobs: offers });
+    }
+
+    /// A daemon of this host comes; it lives as long as its lock.
+    pub(crate) fn enter_as(&mut self, id: &str, pid: u32) -> NodeLock {
+        let dir = node_dir(&self.file());
+        std::fs::create_dir_all(&dir).unwrap();
+        let lock = NodeLock::take(&dir, id).unwrap();
+        self.op(Op::Enter(NodeRow {
+            id: id.into(),
+            name: "web1".into(),
+            kind: "daemon".into(),
+            host: "web1".into(),
+            pid,
+            user: "jobstile".into(),
+            program: "jobstile 0.1.0".into(),
+            dir: dir.to_string_lossy().into_owned(),
+            workers: 16,
+        }));
+        lock
     }
 
     /// The node is gone: killed, a quarter of an hour ago.

@@ -110,7 +110,7 @@ pub(super) fn waits(opened: &Opened, run: &RunInfo) -> Result<String, Error> {
 }
 
 /// Why no live node can run a job; none: one can.
-pub(crate) fn unable(opened: &Opened, job: &str) -> Result<Option<String>, Error> {
+pub(super) fn unable(opened: &Opened, job: &str) -> Result<Option<String>, Error> {
     let mut reasons = vec![];
     for node in opened.alive.iter().filter(|node| node.liveness == Liveness::Alive) {
         match opened.client.offers(&node.row.id)?.into_iter().find(|offer| offer.job == job) {
@@ -137,7 +137,7 @@ fn events(page: &mut Page, opened: &Opened, run: &RunInfo, attempt: &AttemptInfo
 }
 
 /// How an attempt ended.
-pub(super) fn ended(attempt: &AttemptInfo, end: Time, outcome: Outcome, node: &str) -> String {
+pub(crate) fn ended(attempt: &AttemptInfo, end: Time, outcome: Outcome, node: &str) -> String {
     let (n, took) = (attempt.n, spoken(end.since(attempt.claimed_at)));
     let message = attempt.message.as_ref().map_or(String::new(), |message| format!(": {message}"));
     match outcome {

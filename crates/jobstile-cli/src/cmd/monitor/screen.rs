@@ -1,6 +1,8 @@
 //! The continuous form on a terminal: drawn in place on a screen of its own, which is gone afterwards.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyModifiers, poll, read};
@@ -9,13 +11,19 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, execute, queue, style, terminal};
 
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::page;
 use super::state::State;
-use super::words;
 use crate::args::Global;
 use crate::cmd::open::open_quietly;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
+use crate::text::fit::Form;
+
+/// How soon a signal is seen.
+const STEP: Duration = Duration::from_millis(100);
 
 // The screen as it was, whatever happens.
 struct Screen;
@@ -37,50 +45,93 @@ impl Drop for Screen {
     }
 }
 
-/// Looks again and again until q, Esc or Ctrl-C.
+/// Looks again and again until q, Esc or Ctrl-C, or a signal.
 pub(super) fn run(global: &Global, job: Option<&str>, every: Duration) -> Result<Code, Error> {
+    let signals = Signals::listen()?;
     let screen = Screen::take()?;
     let mut before = None;
     loop {
         let opened = open_quietly(global)?;
         let state = State::look(&opened, job)?;
         let (columns, rows) = terminal::size().unwrap_or((80, 24));
-        let page = words::page(&opened, &state, before.as_ref(), text::colour_on_stdout(), Some(columns.into()));
-        draw(&page, rows, every)?;
+        let height = usize::from(rows).saturating_sub(1);
+        let form = Form { width: Some(columns.into()), height: Some(height), colour: text::colour_on_stdout() };
+        draw(&page::of(&opened, &state, before.as_ref(), form), rows, every)?;
         before = Some(state);
-        if leaves(every)? {
+        if leaves(every, &signals)? {
             drop(screen);
             return Ok(Code::Done);
         }
     }
 }
 
-fn draw(page: &str, rows: u16, every: Duration) -> Result<(), Error> {
+fn draw(page: &[String], rows: u16, every: Duration) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
     queue!(out, cursor::MoveTo(0, 0))?;
-    let most = usize::from(rows).saturating_sub(1);
-    for line in page.lines().take(most) {
-        queue!(out, style::Print(line), Clear(ClearType::UntilNewLine), cursor::MoveToNextLine(1))?;
+    for line in page {
+        // Cleared first: behind a line as wide as the screen the cursor stands on its last character.
+        queue!(out, Clear(ClearType::UntilNewLine), style::Print(line), cursor::MoveToNextLine(1))?;
     }
     queue!(out, Clear(ClearType::FromCursorDown))?;
-    let cut = page.lines().count().saturating_sub(most);
-    let more = if cut > 0 { format!("{cut} more lines · ") } else { String::new() };
-    let last = format!("{more}every {} s · q to leave", every.as_secs());
-    queue!(out, cursor::MoveTo(0, rows.saturating_sub(1)), style::Print(last), Clear(ClearType::UntilNewLine))?;
+    let last = format!("every {} s · q to leave", every.as_secs());
+    queue!(out, cursor::MoveTo(0, rows.saturating_sub(1)), style::Print(last))?;
     out.flush()?;
     Ok(())
 }
 
 // Waits for the next look; a changed size is one.
-fn leaves(every: Duration) -> Result<bool, Error> {
-    if !poll(every)? {
-        return Ok(false);
-    }
-    Ok(match read()? {
-        Event::Key(key) => {
-            let interrupted = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-            interrupted || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
+fn leaves(every: Duration, signals: &Signals) -> Result<bool, Error> {
+    let mut left = every;
+    while !left.is_zero() {
+        if signals.came() {
+            return Ok(true);
         }
-        _ => false,
-    })
+        let step = left.min(STEP);
+        left -= step;
+        if poll(step)? {
+            return Ok(match read()? {
+                Event::Key(key) => {
+                    let interrupted = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+                    interrupted || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
+                }
+                _ => false,
+            });
+        }
+    }
+    Ok(signals.came())
+}
+
+// The signals that end the program, as an event: the screen has to be given back.
+struct Signals {
+    came: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let kinds = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt(), SignalKind::quit()];
+        let entered = runtime.enter();
+        let [term, hang_up, interrupt, quit] = kinds.map(signal);
+        drop(entered);
+        let (mut term, mut hang_up) = (term?, hang_up?);
+        let (mut interrupt, mut quit) = (interrupt?, quit?);
+        let came = Arc::new(AtomicBool::new(false));
+        let seen = came.clone();
+        std::thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = term.recv() => {}
+                    _ = hang_up.recv() => {}
+                    _ = interrupt.recv() => {}
+                    _ = quit.recv() => {}
+                }
+            });
+            seen.store(true, Ordering::SeqCst);
+        });
+        Ok(Self { came })
+    }
+
+    fn came(&self) -> bool {
+        self.came.load(Ordering::SeqCst)
+    }
 }

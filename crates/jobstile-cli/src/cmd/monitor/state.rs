@@ -1,25 +1,33 @@
 //! What a look finds: facts, without words.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jobstile::client::{
-    DeadRun, DecisionFilter, DecisionInfo, JobInfo, NodeInfo, RunFilter, RunInfo, hour_of,
+    AttemptInfo, Client, DeadRun, DecisionFilter, DecisionInfo, JobInfo, NodeInfo, RunFilter, RunInfo, hour_of,
 };
 use jobstile::store::numbers::Numbers;
 use jobstile_core::policy::{Concurrency, Places, Switches};
 use jobstile_core::run;
 use jobstile_core::time::Time;
 
+use super::counts::Counts;
+use super::events::{self, Event};
+use crate::cmd::ls;
 use crate::cmd::open::{Opened, SILENCE};
 use crate::error::Error;
 
 /// Hours that averages are taken from, besides this one.
 const HOURS: i64 = 24;
+/// Whole hours that skips are counted from, besides this one: at the full hour there is something to see.
+const RECENT_HOURS: i64 = 1;
 const HOUR: i64 = 3_600_000_000;
-/// Recent events that are shown.
-const EVENTS: usize = 5;
 /// Live and dead runs that are looked at.
 const RUNS: usize = 2_000;
+/// Retrying runs of one job that are looked at.
+const RETRYING: usize = 50;
+/// Refusals that are looked at for the recent events.
+const REFUSALS: usize = 50;
 /// Nodes that are looked at.
 const NODES: usize = 100;
 
@@ -31,11 +39,15 @@ pub(super) struct State {
     pub(super) nodes: Vec<NodeInfo>,
     pub(super) jobs: Vec<Job>,
     pub(super) running: Vec<RunInfo>,
-    pub(super) events: Vec<DecisionInfo>,
+    /// The latest refusals, the newest last.
+    pub(super) refusals: Vec<DecisionInfo>,
+    /// What happened, the newest last.
+    pub(super) events: Vec<Event>,
     /// The whole hour that skips are counted from.
-    pub(super) this_hour: Time,
+    pub(super) recent: Time,
     /// The first hour that averages are taken from.
     pub(super) since: Time,
+    by_hour: BTreeMap<i64, Counts>,
 }
 
 /// One job.
@@ -43,11 +55,16 @@ pub(super) struct State {
 pub(super) struct Job {
     pub(super) info: JobInfo,
     pub(super) running: Vec<RunInfo>,
+    /// The one that starts again first.
     pub(super) retrying: Option<RunInfo>,
+    /// The run that ended last.
     pub(super) last: Option<RunInfo>,
+    /// The attempt that ended last, of whatever run.
+    pub(super) last_attempt: Option<AttemptInfo>,
     pub(super) dead: Vec<DeadRun>,
     pub(super) all: Numbers,
-    pub(super) this_hour: Numbers,
+    /// Of the recent hours.
+    pub(super) counts: Counts,
     /// Why no live node can run it; none: one can, or there is none.
     pub(super) unable: Option<String>,
     pub(super) stacking: bool,
@@ -57,51 +74,56 @@ pub(super) struct Job {
 impl State {
     /// Looks at everything at once.
     pub(super) fn look(opened: &Opened, only: Option<&str>) -> Result<Self, Error> {
-        let client = &opened.client;
+        let mut state = opened.client.at_once(|client| Self::ask(client, only))?;
+        let mut unable = ls::cannot_run(opened)?;
+        for job in &mut state.jobs {
+            job.unable = unable.remove(&*job.info.name).filter(|_| job.on() || job.info.tally.waiting() > 0);
+        }
+        state.events = events::of(opened, &state, only)?;
+        Ok(state)
+    }
+
+    fn ask(client: &Client, only: Option<&str>) -> jobstile::Result<Self> {
         let now = client.now();
-        let this_hour = hour_of(now);
+        let hour = hour_of(now);
         let switches = client.switches()?;
         let wanted = |name: &str| only.is_none_or(|only| only == name);
         let running: Vec<RunInfo> = client.running(RUNS)?.into_iter().filter(|run| wanted(&run.job)).collect();
-        let dead = client.dead(&RunFilter {
-            job: only.map(str::to_owned),
-            states: vec![run::State::Dead],
-            limit: RUNS,
-            ..RunFilter::default()
-        })?;
-        let mut jobs = vec![];
-        let mut since = this_hour;
+        let dead = client.dead(&RunFilter { job: only.map(str::to_owned), limit: RUNS, ..RunFilter::default() })?;
+        let (mut jobs, mut since, mut by_hour) = (vec![], hour, BTreeMap::<i64, Counts>::new());
         for info in client.jobs()?.into_iter().filter(|job| wanted(&job.name)) {
-            let live = !(info.tally.running == 0 && info.tally.queued == 0 && info.tally.retrying == 0);
-            if info.policy.is_none() && !live {
+            if info.policy.is_none() && info.tally.running + info.tally.waiting() == 0 {
                 continue;
             }
-            let hours = client.numbers_by_hour(info.id, this_hour - HOURS)?;
-            since = since.min(hours.first().map_or(this_hour, |(hour, _)| *hour));
             let mut job = Job::new(info, switches);
-            for (hour, numbers) in hours {
-                if hour == this_hour {
-                    job.this_hour.merge(&numbers);
+            for (of, numbers) in client.numbers_by_hour(job.info.id, hour - HOURS)? {
+                since = since.min(of);
+                let counts = Counts::of(&numbers);
+                let all = by_hour.entry(of).or_default();
+                *all = *all + counts;
+                if of >= hour - RECENT_HOURS {
+                    job.counts = job.counts + counts;
                 }
                 job.all.merge(&numbers);
             }
-            job.fill(opened, &running, &dead, switches)?;
+            job.fill(client, &running, &dead, switches)?;
             jobs.push(job);
         }
         let filter = DecisionFilter {
             job: only.map(str::to_owned),
             refused_only: true,
-            limit: EVENTS,
+            limit: REFUSALS,
             ..DecisionFilter::default()
         };
-        let mut events = client.decisions(&filter)?;
-        events.reverse();
-        let (this_hour, since) = (Time(this_hour * HOUR), Time(since * HOUR));
-        Ok(Self { now, switches, nodes: client.nodes(NODES)?, jobs, running, events, this_hour, since })
+        let mut refusals = client.decisions(&filter)?;
+        refusals.reverse();
+        let (recent, since) = (Time((hour - RECENT_HOURS) * HOUR), Time(since * HOUR));
+        let (nodes, events) = (client.nodes(NODES)?, vec![]);
+        Ok(Self { now, switches, nodes, jobs, running, refusals, events, recent, since, by_hour })
     }
 
     /// Runs by state, of all jobs: running, queued, retrying.
-    pub(super) fn counts(&self) -> (u64, u64, u64) {
+    pub(super) fn tally(&self) -> (u64, u64, u64) {
         self.jobs.iter().fold((0, 0, 0), |(running, queued, retrying), job| {
             let tally = job.info.tally;
             (running + tally.running, queued + tally.queued, retrying + tally.retrying)
@@ -113,27 +135,29 @@ impl State {
         self.jobs.iter().map(|job| job.unrecovered().count()).sum()
     }
 
-    /// Ticks, runs and skips since the hour began.
-    pub(super) fn since_hour(&self) -> (u64, u64, u64) {
-        self.jobs.iter().fold((0, 0, 0), |(ticks, runs, skips), job| {
-            (ticks + job.ticks(), runs + job.this_hour.count(|_, code| code == "within_limits"), skips + job.skips())
-        })
+    /// What became of the triggers of the recent hours.
+    pub(super) fn counts(&self) -> Counts {
+        self.jobs.iter().map(|job| job.counts).sum()
+    }
+
+    /// What came to it since an earlier look.
+    pub(super) fn counts_since(&self, before: &Self) -> Counts {
+        let first = hour_of(before.now);
+        let of = |state: &Self| state.by_hour.range(first..).map(|(_, counts)| *counts).sum::<Counts>();
+        of(self) - of(before)
     }
 
     /// Jobs whose last instants nobody has looked at although a node lives: it is stopped, or cannot write.
-    pub(super) fn late(&self) -> usize {
-        let is_late = |job: &&Job| {
-            job.unable.is_none() && job.info.next_at.is_some_and(|next| self.now.since(next) > SILENCE)
-        };
-        self.jobs.iter().filter(is_late).count()
+    pub(super) fn late(&self) -> impl Iterator<Item = &Job> {
+        let is_late = |next: Time| self.now.since(next) > SILENCE;
+        self.jobs.iter().filter(move |job| job.unable.is_none() && job.info.next_at.is_some_and(is_late))
     }
 
     /// Instants that have come and that nobody has looked at.
     pub(super) fn overdue(&self) -> u64 {
         let count = |job: &Job| {
-            let schedule = job.info.policy.as_ref().and_then(|policy| policy.schedule);
-            let (Some(schedule), Some(next)) = (schedule, job.info.next_at) else { return 0 };
-            if next > self.now { 0 } else { self.now.since(next).as_micros() / schedule.every.as_micros().max(1) + 1 }
+            let (Some(every), Some(next)) = (job.every(), job.info.next_at) else { return 0 };
+            if next > self.now { 0 } else { self.now.since(next).as_micros() / every.as_micros().max(1) + 1 }
         };
         u64::try_from(self.jobs.iter().map(count).sum::<u128>()).unwrap_or(u64::MAX)
     }
@@ -147,40 +171,46 @@ impl Job {
             running: vec![],
             retrying: None,
             last: None,
+            last_attempt: None,
             dead: vec![],
             all: Numbers::default(),
-            this_hour: Numbers::default(),
+            counts: Counts::default(),
             unable: None,
             stacking,
             load: None,
         }
     }
 
-    fn fill(&mut self, opened: &Opened, running: &[RunInfo], dead: &[DeadRun], switches: Switches) -> Result<(), Error> {
-        let client = &opened.client;
+    fn fill(
+        &mut self,
+        client: &Client,
+        running: &[RunInfo],
+        dead: &[DeadRun],
+        switches: Switches,
+    ) -> jobstile::Result<()> {
         let name = &*self.info.name;
-        let of = |states: &[run::State]| RunFilter {
-            job: Some(name.to_owned()),
-            states: states.to_vec(),
-            limit: 1,
-            ..RunFilter::default()
+        let runs = |state: run::State, limit: usize| {
+            client.runs(&RunFilter {
+                job: Some(name.to_owned()),
+                states: vec![state],
+                limit,
+                ..RunFilter::default()
+            })
         };
         self.running = running.iter().filter(|run| &*run.job == name).cloned().collect();
-        if self.info.tally.retrying > 0 {
-            self.retrying = client.runs(&of(&[run::State::Retrying]))?.pop();
+        let retrying = if self.info.tally.retrying > 0 { runs(run::State::Retrying, RETRYING)? } else { vec![] };
+        let mut ended = vec![];
+        for state in [run::State::Succeeded, run::State::Dead, run::State::Cancelled] {
+            ended.extend(runs(state, 1)?);
         }
-        self.last = [run::State::Succeeded, run::State::Dead, run::State::Cancelled]
-            .iter()
-            .map(|state| client.runs(&of(&[*state])))
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .flatten()
-            .max_by_key(|run| run.row.ended_at);
+        for run in ended.iter().chain(&retrying).chain(&self.running).filter(|run| run.row.started()) {
+            let attempts = client.attempts(run.row.id)?;
+            let latest = attempts.into_iter().chain(self.last_attempt.take());
+            self.last_attempt = latest.filter(|attempt| attempt.ended_at.is_some()).max_by_key(|one| one.ended_at);
+        }
+        self.last = ended.into_iter().max_by_key(|run| run.row.ended_at);
+        self.retrying = retrying.into_iter().min_by_key(|run| run.row.due);
         self.dead = dead.iter().filter(|dead| &*dead.run.job == name).cloned().collect();
-        self.unable = match opened.alive.is_empty() {
-            true => None,
-            false => crate::cmd::explain::unable(opened, name)?,
-        };
         self.load = self.load_of(switches);
         Ok(())
     }
@@ -205,15 +235,6 @@ impl Job {
         self.dead.iter().filter(|dead| dead.recovered_by.is_none())
     }
 
-    pub(super) fn ticks(&self) -> u64 {
-        self.this_hour.count(|source, _| source == "schedule")
-    }
-
-    pub(super) fn skips(&self) -> u64 {
-        let skip = |code: &str| matches!(code, "duplicate_waiting" | "duplicate_running" | "concurrency_limit" | "queue_full" | "paused");
-        self.this_hour.count(|_, code| skip(code))
-    }
-
     /// The share of attempts that did their work, in percent.
     pub(super) fn success(&self) -> Option<f64> {
         let count = |word: &str| self.all.attempts.get(word).copied().unwrap_or(0) as f64;
@@ -223,6 +244,40 @@ impl Job {
 
     pub(super) fn every(&self) -> Option<Duration> {
         self.info.policy.as_ref().and_then(|policy| policy.schedule).map(|schedule| schedule.every)
+    }
+
+    pub(super) fn monitoring(&self) -> bool {
+        self.info.policy.as_ref().is_some_and(|policy| policy.monitoring)
+    }
+
+    /// It is in the policy and not switched off.
+    pub(super) fn on(&self) -> bool {
+        self.info.policy.as_ref().is_some_and(|policy| policy.enabled)
+    }
+
+    /// Nothing of it runs or waits.
+    pub(super) fn idle(&self) -> bool {
+        self.info.tally.taking() == 0
+    }
+
+    /// Somebody has to do something about it.
+    pub(super) fn needs_action(&self, now: Time) -> bool {
+        let worries = self.unable.is_some() || self.stacking || self.cannot_keep_up();
+        worries || self.info.paused(now).is_some() || self.unrecovered().next().is_some()
+    }
+
+    /// What switches it off: `AIBTC_TWEET_ENABLED=false`, or the line of the file; none: nothing does.
+    pub(super) fn switched_off_by(&self) -> Option<String> {
+        self.info.policy.as_ref().filter(|policy| !policy.enabled)?;
+        let origin = ls::origin(&self.info.origins, "enabled");
+        // A variable stands last, after where it was found.
+        let (place, name) = origin.rsplit_once(' ').unwrap_or(("", &origin));
+        let is_variable = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        Some(match (is_variable, place) {
+            (true, "" | "environment") => format!("{name}=false"),
+            (true, place) => format!("{name}=false ({place})"),
+            (false, _) => format!("enabled = false ({origin})"),
+        })
     }
 }
 

@@ -1,0 +1,250 @@
+//! `monitor`: what goes on now, in a pipe and on terminals of several sizes.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use jobstile::op::{Op, Pause};
+use jobstile_core::outcome::Outcome;
+use jobstile_core::policy::{Backoff, Policy, Switches};
+
+use crate::terminal::{Terminal, on_terminal};
+use crate::world::{NODE, World};
+
+// What somebody sees, whatever day it is.
+fn look(world: &World, line: &[&str]) -> String {
+    without_day(&world.screen(line))
+}
+
+// `Tue 24 Nov` is DAY.
+fn without_day(text: &str) -> String {
+    let line = |line: &str| {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        let is_day = |word: &&str| ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(word);
+        if let Some(at) = words.iter().position(is_day) {
+            words.splice(at..at + 3, ["DAY"]);
+        }
+        words.join(" ")
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+// The counted hours are this one and the one before it: what happened here lies less than one hour or more than three
+// hours back.
+fn nothing_is_well() -> World {
+    let mut world = World::new();
+    // Dead, after a timeout.
+    world.ran("backup", "null", 3_000, 75, Outcome::Failure, Some("exit code 1, \"disk full\""));
+    world.ago(2_800);
+    world.op(Op::Due { max: 9 });
+    let again = world.claim();
+    world.ago(2_200);
+    world.settle(&again[0], Outcome::Timeout, Some("timed out after 10m"), b"begin\n");
+    world.ran("strict", "null", 2_100, 12, Outcome::Success, None);
+    world.ran("strict", "null", 2_000, 14, Outcome::Success, None);
+    // Nobody can run it.
+    world.ago(1_900);
+    for _ in 0..3 {
+        world.trigger("tail", "null");
+    }
+    world.ago(1_800);
+    pause(&mut world, "sync_wallet", Some("a new ledger"));
+    world.trigger("sync_wallet", r#"{"wallet":"SP2X0"}"#);
+    world.ago(192);
+    world.trigger("chain_state_monitor", "null");
+    world.claim();
+    for seconds in [150, 130, 110] {
+        world.ago(seconds);
+        world.trigger("chain_state_monitor", "null");
+    }
+    world
+}
+
+fn pause(world: &mut World, job: &str, why: Option<&str>) {
+    let why = why.map(ToOwned::to_owned);
+    pause_of(world, Some(job.into()), why);
+}
+
+fn pause_of(world: &mut World, job: Option<String>, why: Option<String>) {
+    world.op(Op::Pause { job, pause: Pause { until: None, by: "anna@web1".into(), why } });
+}
+
+#[test]
+fn all_of_it_in_a_pipe() {
+    assert_snapshot!(look(&nothing_is_well(), &["monitor"]));
+}
+
+#[test]
+fn nothing_wrong() {
+    let mut world = World::new();
+    world.load(vec![("strict", Policy::new(false, None))]);
+    world.ran("strict", "null", 2_100, 12, Outcome::Success, None);
+    assert_snapshot!(look(&world, &["monitor"]));
+}
+
+#[test]
+fn the_last_end_of_a_job_that_retries_is_its_failed_attempt() {
+    let mut world = World::new();
+    let backoff = Backoff { delay: Duration::from_secs(3_600), ..Backoff::default() };
+    world.load(vec![("backup", Policy { attempts: 3, backoff, ..Policy::new(false, None) })]);
+    world.ran("backup", "null", 3_000, 240, Outcome::Success, None);
+    world.ran("backup", "null", 40, 20, Outcome::Failure, Some("exit code 1, \"disk full\""));
+    assert_snapshot!(look(&world, &["monitor", "-j", "backup"]));
+    let page = world.run(&["monitor", "-o", "json"]).json();
+    let backup = page["jobs"].as_array().unwrap().iter().find(|job| job["job"] == "backup").unwrap();
+    assert_eq!(
+        (&backup["last_end"]["state"], &backup["last_attempt"]["outcome"]),
+        (&"succeeded".into(), &"failure".into())
+    );
+    let recent = page["recent"].as_array().unwrap();
+    assert!(recent.last().unwrap()["says"].as_str().unwrap().contains("failed after 20 s"), "{page:#}");
+}
+
+#[test]
+fn runs_refused_at_the_start_are_counted_and_told() {
+    let mut world = World::new();
+    world.ago(3_000);
+    switch_deduplication(&mut world, false);
+    for _ in 0..3 {
+        world.trigger("chain_state_monitor", "null");
+    }
+    world.ago(2_900);
+    switch_deduplication(&mut world, true);
+    world.claim();
+    world.claim();
+    let screen = look(&world, &["monitor", "-j", "chain_state_monitor"]);
+    assert_snapshot!(screen);
+}
+
+fn switch_deduplication(world: &mut World, on: bool) {
+    world.apply(vec![], Switches { deduplication: on, ..Switches::default() }, false);
+}
+
+#[test]
+fn the_parts_are_the_whole() {
+    let world = nothing_is_well();
+    let page = world.run(&["monitor", "-o", "json"]).json();
+    let number = |of: &serde_json::Value, name: &str| of[name].as_u64().unwrap();
+    for of in [&page["of_ticks"], &page["of_triggers"]] {
+        let parts: u64 = ["runs", "skips", "missed", "rejected"].iter().map(|name| number(of, name)).sum();
+        assert_eq!(number(of, "all"), parts, "{of}");
+    }
+    let of_jobs = |name: &str| page["jobs"].as_array().unwrap().iter().map(|job| number(job, name)).sum::<u64>();
+    assert_eq!(number(&page, "skips"), of_jobs("skips"));
+    assert_eq!(number(&page, "runs") + number(&page, "skips"), number(&page["of_triggers"], "all"));
+}
+
+#[test]
+fn paused_is_not_well() {
+    let mut world = World::new();
+    world.ago(600);
+    pause(&mut world, "strict", None);
+    pause(&mut world, "backup", None);
+    pause(&mut world, "report", Some("moving"));
+    let screen = look(&world, &["monitor"]);
+    assert!(screen.contains("3 paused"), "{screen}");
+    assert!(screen.contains("backup, strict are paused by anna@web1, since "), "{screen}");
+    assert!(screen.contains("report is paused by anna@web1, since "), "{screen}");
+    pause_of(&mut world, None, None);
+    let screen = look(&world, &["monitor"]);
+    assert!(screen.contains("all 6 jobs are paused by anna@web1, since "), "{screen}");
+    assert!(screen.contains("jobstile resume --all"), "{screen}");
+}
+
+#[test]
+fn nodes_of_one_name_are_told_apart() {
+    let mut world = World::new();
+    world.ago(3_030);
+    let lock = world.enter_as("ffeeddccbbaa99887766554433221100", 4712);
+    world.ago(1_930);
+    world.trigger("strict", "null");
+    world.claim();
+    assert_snapshot!(look(&world, &["monitor", "-j", "strict"]));
+    drop(lock);
+}
+
+#[test]
+fn a_daemon_that_does_not_move() {
+    let world = World::new();
+    let mut command = world.command(&["monitor", "-j", "strict"]);
+    let lock = jobstile::engine::node_dir(&world.file()).join(format!("{NODE}.lock"));
+    let then = std::time::SystemTime::now() - Duration::from_secs(130);
+    std::fs::File::options().write(true).open(lock).unwrap().set_modified(then).unwrap();
+    let out = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert!(out.contains("NOT ANSWERING: web1 (pid 4711) is there, but was last seen 2 min 1"), "{out}");
+    assert!(out.contains("attention: 1 not answering"), "{out}");
+}
+
+#[test]
+fn the_trend_of_two_looks() {
+    let world = nothing_is_well();
+    let screen = on_terminal(&world, (140, 40), &["monitor", "-c", "-i", "1"], "trend=q");
+    let drawn = screen.bytes.split("trend     ").nth(1).unwrap().split('\x1b').next().unwrap();
+    assert!(drawn.ends_with(": active 1 to 1, pending 3 to 3, dead 1 to 1, 0 more runs, 0 more skips"), "{drawn}");
+}
+
+#[test]
+fn nobody_works() {
+    let mut world = World::new();
+    assert!(look(&world, &["monitor"]).contains(" · live\n"));
+    world.leave();
+    assert_snapshot!(look(&world, &["monitor", "-j", "strict"]));
+    let mut world = World::new();
+    world.ran("strict", "null", 2_100, 12, Outcome::Success, None);
+    world.ago(0);
+    world.op(Op::Reap { node: NODE.into(), reason: "stopped".into(), printed: HashMap::new() });
+    world.leave();
+    let screen = look(&world, &["monitor", "-j", "strict"]);
+    assert!(screen.contains("NOT LIVE: web1 (pid 4711) has just left\n"), "{screen}");
+    assert!(screen.contains("no worker: nothing starts.\n"), "{screen}");
+}
+
+#[test]
+fn on_a_terminal() {
+    let world = nothing_is_well();
+    for size in [(80, 24), (45, 30), (140, 40)] {
+        let screen = on_terminal(&world, size, &["monitor", "-c"], "q");
+        fits(&screen, &world, size);
+        assert_snapshot!(format!("continuous_{}x{}", size.0, size.1), without_day(&screen.lines(&world).join("\n")));
+    }
+    for columns in [45, 80] {
+        let screen = on_terminal(&world, (columns, 24), &["monitor"], "");
+        assert_eq!(screen.code, 0);
+        assert_snapshot!(format!("one_look_{columns}"), without_day(&screen.lines(&world).join("\n")));
+    }
+}
+
+#[test]
+fn many_jobs_on_a_small_screen() {
+    let mut world = nothing_is_well();
+    let jobs: Vec<String> = (1..=20).map(|n| format!("job_{n:02}")).collect();
+    world.ago(1_000);
+    let policies = jobs.iter().map(|name| (name.as_str(), Policy::new(false, None))).collect();
+    world.apply(policies, Switches::default(), false);
+    let screen = on_terminal(&world, (80, 24), &["monitor", "-c"], "q");
+    fits(&screen, &world, (80, 24));
+    let lines = screen.lines(&world);
+    assert!(lines.iter().any(|line| line.starts_with("and ") && line.ends_with(": jobstile monitor")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("and ") && line.ends_with(": jobstile ls")), "{lines:#?}");
+}
+
+fn fits(screen: &Terminal, world: &World, (columns, rows): (u16, u16)) {
+    let lines = screen.lines(world);
+    let widest = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    // The last one is how to leave.
+    assert!(lines.len() <= usize::from(rows), "{lines:#?}");
+    assert!(widest <= usize::from(columns), "{lines:#?}");
+}
+
+#[test]
+fn the_terminal_is_as_it_was_afterwards() {
+    let world = World::new();
+    for act in ["q", "\x03", "SIGTERM", "SIGHUP", "SIGINT"] {
+        let screen = on_terminal(&world, (80, 24), &["monitor", "-c", "-i", "60"], act);
+        assert_eq!((screen.code, screen.same_modes), (0, true), "{act:?}");
+        let shows = screen.bytes.rfind("\x1b[?25h").unwrap();
+        let hides = screen.bytes.rfind("\x1b[?25l").unwrap();
+        assert!(shows > hides, "{act:?}: the cursor");
+        assert!(screen.bytes.ends_with("\x1b[?1049l"), "{act:?}: {:?}", &screen.bytes[shows..]);
+    }
+}

@@ -29,12 +29,15 @@ impl Model {
         {
             return Expect::NotFound;
         }
-        let mut names = Vec::new();
+        let (mut names, now) = (Vec::new(), self.now);
         for (at, job) in &mut self.jobs {
             let meant = job.spec.is_some() && name.is_none_or(|name| name == at);
-            if meant && (pause.is_some() || job.paused.is_some()) {
-                job.paused = pause;
+            let is_paused = job.paused.is_some_and(|until| until.is_none_or(|until| now < until));
+            if meant && (pause.is_some() || is_paused) {
                 names.push(at.clone());
+            }
+            if meant {
+                job.paused = pause;
             }
         }
         Expect::Names(names)

@@ -190,12 +190,34 @@ fn user_folder(environment: &Environment, variable: &str, below_home: &str) -> O
     Some(base.join("jobstile"))
 }
 
-/// A store as it may be shown.
-pub(crate) fn without_password(store: &str) -> String {
-    let Some((scheme, rest)) = store.split_once("://") else { return store.to_owned() };
+/// An address as it may be shown: without its user, its password and the values of its query.
+pub(crate) fn without_password(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}://…{}", &rest[at..]),
-        None => store.to_owned(),
+    let whose = rest[..end].rfind('@').unwrap_or(0);
+    let shown = if whose > 0 { format!("{scheme}://…{}", &rest[whose..]) } else { address.to_owned() };
+    let Some((place, query)) = shown.split_once('?') else { return shown };
+    let hidden: Vec<String> = query
+        .split('&')
+        .map(|pair| pair.split_once('=').map_or("…".to_owned(), |(name, _)| format!("{name}=…")))
+        .collect();
+    format!("{place}?{}", hidden.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn an_address_is_shown_without_its_secrets() {
+        for (address, shown) in [
+            ("/var/lib/jobstile/jobstile.db", "/var/lib/jobstile/jobstile.db"),
+            ("http://127.0.0.1:8000/jobs/{job}", "http://127.0.0.1:8000/jobs/{job}"),
+            ("https://anna:secret@api.example/x", "https://…@api.example/x"),
+            ("https://api.example/x?token=secret&n=1#a", "https://api.example/x?token=…&n=…"),
+            ("https://api.example?secret", "https://api.example?…"),
+        ] {
+            assert_eq!(without_password(address), shown);
+        }
     }
 }

@@ -43,6 +43,13 @@ impl Error {
         Self { code: Code::Done, what: What::Nothing, hints: vec![] }
     }
 
+    /// What is wrong, in one line.
+    pub(crate) fn sentence(&self) -> String {
+        let whole = self.to_string();
+        let first = whole.lines().next().unwrap_or_default();
+        first.strip_prefix("error: ").unwrap_or(first).to_owned()
+    }
+
     /// Adds a line that says what to do.
     pub(crate) fn hint(mut self, line: impl Into<String>) -> Self {
         self.hints.push(line.into());

@@ -154,7 +154,7 @@ fn a_term_lets_runs_end_and_a_second_one_ends_them() {
     });
     wait("the start", || (!folder.read("begun").is_empty()).then_some(()));
     daemon.signal("TERM");
-    wait("the word", || folder.read("log").contains("again to end now").then_some(()));
+    wait("the word", || folder.read("log").contains("again to end them now").then_some(()));
     std::thread::sleep(Duration::from_millis(200));
     daemon.signal("TERM");
     assert_eq!(daemon.end(), Some(0));
@@ -170,14 +170,57 @@ fn a_file_that_is_not_good_is_refused_and_the_old_one_stays() {
     wait("the job", || client.job("a").unwrap());
     folder.write("jobstile.toml", "[jobs.a]\nevry = \"1s\"\n");
     daemon.signal("HUP");
-    wait("the refusal", || folder.read("log").contains("configuration not changed").then_some(()));
+    wait("the refusal", || {
+        folder
+            .read("log")
+            .contains("| ERROR | Configuration not changed | reason=\"jobstile.toml:2:1: unknown key `evry`")
+            .then_some(())
+    });
     assert!(client.job("a").unwrap().unwrap().policy.is_some());
     folder.write("jobstile.toml", "[jobs.b]\nshell = \"true\"\n");
     daemon.signal("HUP");
     wait("the new job", || client.job("b").unwrap());
+    wait("the word", || folder.read("log").contains(" | INFO | Configuration read again | jobs=1\n").then_some(()));
     wait("the old one's end", || client.job("a").unwrap().is_none_or(|job| job.policy.is_none()).then_some(()));
     daemon.signal("INT");
     assert_eq!(daemon.end(), Some(0));
+    assert!(folder.read("log").ends_with(" | INFO | Stopped\n"), "{}", folder.read("log"));
+}
+
+#[test]
+fn a_command_that_is_not_there_is_said_once_until_that_changes() {
+    let folder = Folder::new("[jobs.a]\ncommand = [\"./absent\"]\n[jobs.b]\nshell = \"true\"\n");
+    let daemon = folder.serve(&[]);
+    let absent = || folder.read("log").matches(" | WARN | Job cannot run here | job_type=a reason=").count();
+    wait("the warning", || (absent() == 1).then_some(()));
+    folder.write("absent", "#!/bin/sh\n");
+    let may_run = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path().join("absent"), may_run).unwrap();
+    daemon.signal("HUP");
+    let again = " | INFO | Job can run here again | job_type=a\n";
+    wait("the good news", || folder.read("log").contains(again).then_some(()));
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+    let log = folder.read("log");
+    assert!(absent() == 1 && !log.contains("job_type=b reason"), "{log}");
+}
+
+#[test]
+fn as_json_everything_is_json() {
+    let folder = Folder::new("[jobs.a]\nevery = \"1h\"\nshell = \"echo one; echo two\"\n");
+    let daemon = folder.serve(&["--echo", "--log-format", "json"]);
+    wait("the output", || folder.read("log").contains("\"two\"").then_some(()));
+    daemon.signal("HUP");
+    wait("the reload", || folder.read("log").contains("read again").then_some(()));
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+    let out = folder.read("log");
+    let lines: Vec<serde_json::Value> =
+        out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect();
+    let said: Vec<&str> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+    assert_eq!((said[0], said[said.len() - 1]), ("Starting", "Stopped"), "{out}");
+    let printed: Vec<&str> = lines.iter().filter_map(|line| line["line"].as_str()).collect();
+    assert_eq!(printed, ["one", "two"]);
 }
 
 #[test]

@@ -299,7 +299,7 @@ impl Jobstile {
             kill_after: KILL_AFTER,
             keeper: None,
             owns_children: false,
-            echo: false,
+            echo: None,
             environment: std::env::vars_os().collect(),
             observer: Arc::new(Nobody),
         })

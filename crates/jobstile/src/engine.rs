@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use crate::error::{Error, Kind, Result};
 use crate::fact::{Decided, Fact};
 use crate::op::{Answer, Apply, Op};
-use crate::runner::{Context, Runners, Stop};
+use crate::runner::{Context, EchoForm, Runners, Stop};
 use crate::store::NodeRow;
 use crate::store::queue::Queue;
 use crate::store::sqlite::{OpenAs, Store};
@@ -86,8 +86,8 @@ pub struct Setup {
     pub owns_children: bool,
     /// The environment that commands get their part of.
     pub environment: BTreeMap<OsString, OsString>,
-    /// Print what commands print.
-    pub echo: bool,
+    /// Print what commands print, each line in this form.
+    pub echo: Option<EchoForm>,
     /// Who is told what happens.
     pub observer: Arc<dyn Observer>,
 }
@@ -261,7 +261,6 @@ impl Engine {
     ) -> Result<(i64, Vec<(String, String)>)> {
         let applied = self.queue.execute(Op::Apply(policy)).await?;
         self.worker.define(definitions);
-        self.worker.look();
         let offer = Op::Offer { node: self.node.id.clone(), jobs: self.worker.offers() };
         self.queue.execute(offer).await?;
         self.desk.timed.notify_one();

@@ -72,8 +72,14 @@ impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)?;
         let mut cause = self.source.as_deref().map(|e| e as &dyn StdError);
+        let mut said = self.message.clone();
         while let Some(error) = cause {
-            write!(f, ": {error}")?;
+            let text = error.to_string();
+            // SQLite's errors have themselves as their cause, with a number before it.
+            if !text.ends_with(&said) {
+                write!(f, ": {text}")?;
+            }
+            said = text;
             cause = error.source();
         }
         Ok(())

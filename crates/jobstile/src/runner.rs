@@ -29,6 +29,7 @@ pub use jobstile_core::outcome::Outcome;
 use tokio::sync::watch;
 
 pub use self::command::{Command, Program, Shell};
+pub use self::echo::EchoForm;
 pub use self::function::{ErasedHandler, Handler, Run};
 pub use self::http::Http;
 pub use self::output::Output;
@@ -163,8 +164,8 @@ pub struct Context {
     /// Does every child of this process but the keeper come from a lost keeper? True for a program that starts no other
     /// processes. Then also a process that hid all its traces is ended with its keeper.
     pub owns_children: bool,
-    /// Print the output of commands to standard output as it comes, each line with its job and run.
-    pub echo: bool,
+    /// Print the output of commands to standard output as it comes, each line in this form.
+    pub echo: Option<EchoForm>,
 }
 
 impl Context {
@@ -178,7 +179,7 @@ impl Context {
             lock: None,
             environment: std::env::vars_os().collect(),
             owns_children: false,
-            echo: false,
+            echo: None,
         }
     }
 }

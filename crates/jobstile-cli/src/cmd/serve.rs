@@ -31,8 +31,7 @@ use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
 use crate::text::duration::short;
-use crate::text::log::Stamp;
-use crate::text::words::count;
+use crate::text::log::{Level, Line, Stamp};
 use log::{Format, Journal};
 
 /// The longest that the check of the file may take.
@@ -71,7 +70,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     if !args.join && let Some(who) = others(&store) {
         return Err(taken_by(&who));
     }
-    greet(&gathered, &place.store, &store, &loaded)?;
+    greet(&gathered, &place.store, &store, &loaded, args.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -83,18 +82,30 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
 }
 
 /// The first lines, at once: what is served, and where its state is.
-fn greet(gathered: &Gathered, shown: &Path, store: &Path, loaded: &Loaded) -> Result<(), Error> {
-    let is_new = if store.exists() { "" } else { " (new)" };
-    let mut lines = format!(
-        "jobstile {} · {} · state in {}{is_new}\n",
-        env!("CARGO_PKG_VERSION"),
-        gathered.path.display(),
-        shown.display()
-    );
+fn greet(
+    gathered: &Gathered,
+    shown: &Path,
+    store: &Path,
+    loaded: &Loaded,
+    format: Format,
+) -> Result<(), Error> {
     if !loaded.warnings.is_empty() {
         text::say(&format!("{}\n\n", render_all(&loaded.warnings, text::colour_on_stderr())));
     }
-    lines.push_str(&jobs_line(loaded, !store.exists()));
+    if format == Format::Json {
+        let line = Line::new(Clock::system().now(), Level::Info, "Starting").text("version", env!("CARGO_PKG_VERSION"));
+        let line = line.text("config", gathered.path.display()).text("store", shown.display());
+        return text::out(&format!("{}\n", line.number("jobs", loaded.jobs.len() as u64).to_json()));
+    }
+    let is_new = may_be_made(store);
+    let mut lines = format!(
+        "jobstile {} · {} · state in {}{}\n",
+        env!("CARGO_PKG_VERSION"),
+        gathered.path.display(),
+        shown.display(),
+        if is_new { " (new)" } else { "" }
+    );
+    lines.push_str(&jobs_line(loaded, is_new));
     if std::io::stdout().is_terminal() {
         let config = gathered.path.display();
         let asked = if *gathered.path == *Path::new("./jobstile.toml") { String::new() } else { format!(" --config {config}") };
@@ -102,6 +113,13 @@ fn greet(gathered: &Gathered, shown: &Path, store: &Path, loaded: &Loaded) -> Re
     }
     lines.push('\n');
     text::out(&lines)
+}
+
+// It is not there, and nothing that can be seen beforehand is in its way.
+fn may_be_made(store: &Path) -> bool {
+    let above = store.ancestors().skip(1).find(|folder| !matches!(folder.try_exists(), Ok(false)));
+    let writable = |folder: &Path| rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
+    matches!(store.try_exists(), Ok(false)) && above.is_some_and(|folder| folder.is_dir() && writable(folder).is_ok())
 }
 
 fn jobs_line(loaded: &Loaded, is_new: bool) -> String {
@@ -154,7 +172,7 @@ async fn serve(
         kill_after: loaded.kill_after,
         keeper: Some(keeper),
         owns_children: true,
-        echo: args.echo,
+        echo: args.echo.then(|| log::echoed(args.log_format)),
         environment: environment(&gathered),
         observer: journal.observer(),
     })
@@ -175,36 +193,35 @@ async fn serve(
         tokio::select! {
             () = signals.hang_up() => {
                 notify::reloading();
-                loaded = reload(&engine, args, global, loaded, &journal).await;
+                loaded = reload(&engine, args, global, loaded).await;
                 notify::ready();
             }
             () = &mut stopped => break,
             () = engine.replaced() => {
-                journal.say("the store was deleted or replaced: nothing is started any more");
+                tracing::error!("The store was deleted or replaced, nothing is started any more");
                 break;
             }
             () = notify::watchdog() => {}
         }
     }
     notify::stopping();
-    if engine.busy() > 0 {
-        let grace = short(loaded.shutdown_grace);
-        let noun = if engine.busy() == 1 { "run" } else { "runs" };
-        journal.say(&format!(
-            "stopping: {} {noun} may end within {grace}; again to end now, a third time to leave",
-            engine.busy()
-        ));
+    match engine.busy() {
+        0 => tracing::info!("Stopping"),
+        runs => {
+            let grace = short(loaded.shutdown_grace);
+            tracing::info!(runs, grace, "Stopping when its runs have ended; again to end them now, a third time to leave");
+        }
     }
     let hurry = signals.hurry();
     let third = signals.third();
     tokio::select! {
         done = engine.shut_down(hurry) => done?,
         () = third => {
-            journal.close();
+            journal.close(Level::Warn, "Left before all runs had ended");
             return Ok(Code::Failed);
         }
     }
-    journal.close();
+    journal.close(Level::Info, "Stopped");
     Ok(Code::Done)
 }
 
@@ -293,33 +310,43 @@ fn defined(loaded: &Loaded, job: &JobConfig) -> Option<Defined> {
     Some(Defined { definition, shutdown_grace: loaded.shutdown_grace, kill_after: loaded.kill_after })
 }
 
-async fn reload(engine: &Engine, args: &Args, global: &Global, old: Loaded, journal: &Journal) -> Loaded {
-    let read = gather(global, args.env_file.as_deref()).and_then(|gathered| {
-        let loaded = gathered.read()?;
-        Ok((gathered, loaded))
-    });
-    match read {
-        // A file that an editor has emptied to write it again.
-        Ok((_, loaded)) if loaded.jobs.is_empty() && !old.jobs.is_empty() => {
-            journal.say("configuration not changed: the file has no jobs; to run none, stop the daemon");
-            old
-        }
-        Ok((gathered, loaded)) => match apply(engine, &loaded, &gathered).await {
-            Ok(()) => {
-                journal.say(&format!("configuration read again: {}", count(loaded.jobs.len() as u64, "job")));
-                loaded
-            }
-            Err(error) => {
-                journal.say(&format!("configuration not changed: {error}"));
-                old
-            }
-        },
+async fn reload(engine: &Engine, args: &Args, global: &Global, old: Loaded) -> Loaded {
+    let gathered = match gather(global, args.env_file.as_deref()) {
+        Ok(gathered) => gathered,
         Err(error) => {
-            text::error(&error);
-            journal.say("configuration not changed: the file is not good");
+            not_read_again(&error.sentence());
+            return old;
+        }
+    };
+    let loaded = match gathered.read() {
+        Ok(loaded) => loaded,
+        Err(failed) => {
+            failed.sentences().for_each(|sentence| not_read_again(&sentence));
+            if std::io::stderr().is_terminal() {
+                text::error(&failed.into());
+            }
+            return old;
+        }
+    };
+    // A file that an editor has emptied to write it again.
+    if loaded.jobs.is_empty() && !old.jobs.is_empty() {
+        not_read_again("the file has no jobs; to run none, stop the daemon");
+        return old;
+    }
+    match apply(engine, &loaded, &gathered).await {
+        Ok(()) => {
+            tracing::info!(jobs = loaded.jobs.len(), "Configuration read again");
+            loaded
+        }
+        Err(error) => {
+            not_read_again(&error.to_string());
             old
         }
     }
+}
+
+fn not_read_again(reason: &str) {
+    tracing::error!(reason, "Configuration not changed");
 }
 
 fn not_started(error: jobstile::Error, store: &Path) -> Error {

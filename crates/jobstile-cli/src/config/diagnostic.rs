@@ -183,6 +183,18 @@ impl Failed {
     pub(crate) fn render(&self, colour: bool) -> String {
         render_all(&self.found, colour)
     }
+
+    /// The errors, a line each with its place.
+    pub(crate) fn sentences(&self) -> impl Iterator<Item = String> {
+        let errors = self.found.iter().filter(|found| found.severity == Severity::Error).take(MOST_SHOWN);
+        errors.map(|error| match &error.place {
+            Some(Place { source, span, .. }) => {
+                let at = on_characters(&source.text, span).start;
+                format!("{}:{}:{}: {}", source.name, source.line(at), source.column(at), error.title)
+            }
+            None => error.title.clone(),
+        })
+    }
 }
 
 impl From<Diagnostic> for Failed {

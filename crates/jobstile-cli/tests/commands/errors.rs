@@ -145,7 +145,7 @@ fn a_store_that_cannot_be_used() {
     assert_snapshot!(world.screen(&["runs", "--store", "text.db"]), @r"
     $ jobstile runs --store text.db
     --- to standard error
-    error: text.db: the file is no SQLite database: file is not a database: Error code 26: file is not a database
+    error: text.db: the file is no SQLite database: file is not a database
     [exit 69]
     ");
     std::fs::create_dir(world.path().join("folder.db")).unwrap();

@@ -185,7 +185,7 @@ pub(crate) fn node(store: &Path) -> anyhow::Result<()> {
             keeper: None,
             owns_children: false,
             environment: BTreeMap::new(),
-            echo: false,
+            echo: None,
             observer: Arc::new(Nobody),
         };
         let engine = Engine::start(setup).await?;

@@ -176,7 +176,7 @@ pub(crate) async fn engine(place: &Place, observer: Arc<dyn Observer>) -> anyhow
         keeper: None,
         owns_children: false,
         environment: BTreeMap::new(),
-        echo: false,
+        echo: None,
         observer,
     };
     Ok(Engine::start(setup).await?)

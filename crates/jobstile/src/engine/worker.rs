@@ -79,15 +79,17 @@ impl Worker {
         }
     }
 
-    /// Other definitions from now on; attempts that run keep theirs.
+    /// Other definitions from now on, and what of them cannot be run here is said; attempts that run keep theirs.
     pub(crate) fn define(&self, definitions: HashMap<String, Defined>) {
         let defined = definitions.iter().map(|(name, defined)| (name.clone(), defined.weight())).collect();
         *lock(&self.defined) = Arc::new(defined);
         *lock(&self.definitions) = Arc::new(definitions);
-        lock(&self.reasons).clear();
+        // No reason is an empty one, so each of the new ones is news.
+        lock(&self.reasons).values_mut().for_each(String::clear);
+        self.look();
     }
 
-    /// Looks at what can be run here, and why not; true where that has changed.
+    /// Looks at what can be run here, and why not; says what has changed, and true where anything has.
     pub(crate) fn look(&self) -> bool {
         let definitions = Arc::clone(&lock(&self.definitions));
         let reasons: HashMap<String, String> = definitions
@@ -97,10 +99,18 @@ impl Worker {
                 can.err().map(|reason| (name.clone(), reason))
             })
             .collect();
-        let changed = *lock(&self.reasons) != reasons;
-        *lock(&self.reasons) = reasons;
+        let before = std::mem::replace(&mut *lock(&self.reasons), reasons.clone());
+        let mut new: Vec<_> = reasons.iter().filter(|(job, reason)| before.get(*job) != Some(reason)).collect();
+        new.sort();
+        for (job, reason) in new {
+            say_why_not(job, reason);
+        }
+        let gone = |job: &&String| definitions.contains_key(*job) && !reasons.contains_key(*job);
+        for job in before.keys().filter(gone) {
+            tracing::info!(job_type = job.as_str(), "Job can run here again");
+        }
         self.offer();
-        changed
+        before != reasons
     }
 
     fn offer(&self) {
@@ -181,7 +191,9 @@ impl Worker {
         };
         if ended.outcome == Outcome::NotStarted {
             let reason = ended.message.clone().unwrap_or_else(|| "it cannot be started".to_owned());
-            lock(&self.reasons).insert(claimed.job.to_string(), reason);
+            if lock(&self.reasons).insert(claimed.job.to_string(), reason.clone()).as_ref() != Some(&reason) {
+                say_why_not(&claimed.job, &reason);
+            }
             self.offer();
             let offer = Op::Offer { node: self.desk.node().to_string(), jobs: self.offers() };
             if let Err(error) = self.queue.execute(offer).await {
@@ -274,6 +286,10 @@ fn send(attempt: &Running, how: Stop) {
         }
         stronger
     });
+}
+
+fn say_why_not(job: &str, reason: &str) {
+    tracing::warn!(job_type = job, reason, "Job cannot run here");
 }
 
 fn not_started(why: &str) -> Ended {

@@ -261,7 +261,7 @@ pub(super) fn order(context: &Context, attempt: &Attempt, program: &Program) -> 
         cwd: program.place.cwd.clone().into(),
         stdin: attempt.args.as_bytes().to_vec(),
         kill_after: attempt.kill_after,
-        echo: context.echo,
+        echo: context.echo.is_some(),
     })
 }
 

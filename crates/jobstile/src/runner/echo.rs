@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use jobstile_core::id::RunId;
 use tokio::sync::oneshot;
 
 use crate::text;
@@ -14,6 +15,12 @@ use crate::text;
 const MAX_WAITING: usize = 256;
 /// Longest line, in bytes; a longer one is shown as several.
 const MAX_LINE: usize = 4096;
+
+/// Whose output it is.
+pub(super) type Label = (String, RunId);
+
+/// A line that a run of a job has printed, as it is shown, without its end.
+pub type EchoForm = fn(job: &str, run: RunId, line: &str) -> String;
 
 /// Writes lines from a thread of its own, so that a terminal that stands still holds nothing up.
 #[derive(Debug, Clone)]
@@ -24,37 +31,38 @@ pub(super) struct Echo {
 
 #[derive(Debug)]
 enum Say {
-    Bytes(String, Vec<u8>),
-    End(String),
+    Bytes(Label, Vec<u8>),
+    End(Label),
     Flush(oneshot::Sender<()>),
 }
 
 impl Echo {
-    pub(super) fn start() -> Echo {
-        Echo::start_to(std::io::stdout())
+    pub(super) fn start(form: EchoForm) -> Echo {
+        Echo::start_to(std::io::stdout(), form)
     }
 
-    fn start_to(out: impl Write + Send + 'static) -> Echo {
+    fn start_to(out: impl Write + Send + 'static, form: EchoForm) -> Echo {
         let (says, heard) = sync_channel(MAX_WAITING);
         let left_out = Arc::new(AtomicU64::new(0));
         let missing = left_out.clone();
         // Without the thread nothing is shown, which is all that is lost.
-        let _ =
-            std::thread::Builder::new().name("jobstile-echo".to_owned()).spawn(move || write(&heard, out, &missing));
+        let _ = std::thread::Builder::new()
+            .name("jobstile-echo".to_owned())
+            .spawn(move || write(&heard, out, form, &missing));
         Echo { says, left_out }
     }
 
     /// Output of the attempt with this label, in pieces as they come.
-    pub(super) fn print(&self, label: &str, bytes: Vec<u8>) {
+    pub(super) fn print(&self, label: &Label, bytes: Vec<u8>) {
         let length = bytes.len() as u64;
-        if self.says.try_send(Say::Bytes(label.to_owned(), bytes)).is_err() {
+        if self.says.try_send(Say::Bytes(label.clone(), bytes)).is_err() {
             self.left_out.fetch_add(length, Ordering::Relaxed);
         }
     }
 
     /// The attempt has ended: a last line without an end of line is shown.
-    pub(super) fn end(&self, label: &str) {
-        let _ = self.says.try_send(Say::End(label.to_owned()));
+    pub(super) fn end(&self, label: &Label) {
+        let _ = self.says.try_send(Say::End(label.clone()));
     }
 
     /// Waits until everything said so far is written.
@@ -66,8 +74,8 @@ impl Echo {
     }
 }
 
-fn write(heard: &Receiver<Say>, mut out: impl Write, left_out: &AtomicU64) {
-    let mut open: HashMap<String, Vec<u8>> = HashMap::new();
+fn write(heard: &Receiver<Say>, mut out: impl Write, form: EchoForm, left_out: &AtomicU64) {
+    let mut open: HashMap<Label, Vec<u8>> = HashMap::new();
     let mut lines = String::new();
     while let Ok(say) = heard.recv() {
         match say {
@@ -75,7 +83,7 @@ fn write(heard: &Receiver<Say>, mut out: impl Write, left_out: &AtomicU64) {
                 let line = open.entry(label.clone()).or_default();
                 for byte in bytes {
                     if byte == b'\n' || line.len() >= MAX_LINE {
-                        add(&mut lines, &label, line);
+                        add(&mut lines, &label, line, form);
                         line.clear();
                     }
                     if byte != b'\n' {
@@ -85,14 +93,14 @@ fn write(heard: &Receiver<Say>, mut out: impl Write, left_out: &AtomicU64) {
             }
             Say::End(label) => {
                 if let Some(line) = open.remove(&label).filter(|line| !line.is_empty()) {
-                    add(&mut lines, &label, &line);
+                    add(&mut lines, &label, &line, form);
                 }
             }
             Say::Flush(done) => drop(done.send(())),
         }
         let missing = left_out.swap(0, Ordering::Relaxed);
         if missing > 0 {
-            lines.push_str(&format!("({missing} bytes of output are not shown here)\n"));
+            tracing::warn!(bytes = missing, "Output of commands not shown");
         }
         // Nobody may be reading any more; the output is kept all the same.
         let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
@@ -100,11 +108,9 @@ fn write(heard: &Receiver<Say>, mut out: impl Write, left_out: &AtomicU64) {
     }
 }
 
-fn add(lines: &mut String, label: &str, line: &[u8]) {
+fn add(lines: &mut String, (job, run): &Label, line: &[u8], form: EchoForm) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    lines.push_str(label);
-    lines.push_str(" | ");
-    lines.push_str(&text::clean_bytes(line));
+    lines.push_str(&form(job, *run, &text::clean_bytes(line)));
     lines.push('\n');
 }
 
@@ -129,11 +135,11 @@ mod tests {
     #[tokio::test]
     async fn lines_are_whole_named_and_harmless() {
         let out = Shared::default();
-        let echo = Echo::start_to(out.clone());
-        echo.print("sync 7", b"first\nsec".to_vec());
-        echo.print("poll 8", b"\x1b[2J\r\n".to_vec());
-        echo.print("sync 7", b"ond\nno end".to_vec());
-        echo.end("sync 7");
+        let echo = Echo::start_to(out.clone(), |job, run, line| format!("{job} {run} | {line}"));
+        echo.print(&("sync".to_owned(), RunId(7)), b"first\nsec".to_vec());
+        echo.print(&("poll".to_owned(), RunId(8)), b"\x1b[2J\r\n".to_vec());
+        echo.print(&("sync".to_owned(), RunId(7)), b"ond\nno end".to_vec());
+        echo.end(&("sync".to_owned(), RunId(7)));
         echo.flush().await;
         let text = String::from_utf8(out.0.lock().expect("lock").clone()).expect("text");
         assert_eq!(text, "sync 7 | first\npoll 8 | \\x1b[2J\nsync 7 | second\nsync 7 | no end\n");

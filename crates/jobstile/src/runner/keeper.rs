@@ -33,7 +33,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use self::protocol::{GREETING, Order, Report, Request, VERSION, read_frame};
-use super::echo::Echo;
+use super::echo::{Echo, Label};
 use super::{Attempt, Context, Ended, Exit, Outcome, Stop, proc, sweep};
 use crate::text;
 
@@ -94,7 +94,7 @@ struct Attempts {
 struct Open {
     events: mpsc::Sender<Event>,
     kill_after: Duration,
-    label: String,
+    label: Label,
 }
 
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl Drop for Ticket {
 
 impl Keeper {
     pub(super) fn new(context: Arc<Context>) -> Keeper {
-        Keeper { echo: context.echo.then(Echo::start), context, link: Arc::default() }
+        Keeper { echo: context.echo.map(Echo::start), context, link: Arc::default() }
     }
 
     /// Executes a command and returns when its tree is dead; the output is left to the caller.
@@ -206,11 +206,8 @@ impl Keeper {
                 }
                 attempts.next += 1;
                 let number = attempts.next;
-                let open = Open {
-                    events: sender,
-                    kill_after: attempt.kill_after,
-                    label: format!("{} {}", attempt.job, attempt.run),
-                };
+                let open =
+                    Open { events: sender, kill_after: attempt.kill_after, label: (attempt.job.clone(), attempt.run) };
                 attempts.open.insert(number, open);
                 number
             };

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jobstile::engine::clock::Clock;
 use jobstile::engine::{Observer, Started};
 use jobstile::fact::{Decided, Fact};
+use jobstile::runner::EchoForm;
 use jobstile_core::id::RunId;
 use jobstile_core::run::State;
 use tracing::field::{Field, Visit};
@@ -40,8 +41,7 @@ enum Entry {
     Others(Vec<(Decided, String)>),
     Started(RunId, Option<u32>),
     Line(Line),
-    Say(String),
-    End,
+    End(Line),
 }
 
 /// The way into the log.
@@ -94,15 +94,11 @@ impl Journal {
         Arc::clone(&self.inlet) as super::Shared
     }
 
-    /// A sentence for people, in line with the log.
-    pub(super) fn say(&self, sentence: &str) {
-        self.inlet.send(Entry::Say(sentence.to_owned()));
-    }
-
-    /// Prints what is left.
-    pub(super) fn close(mut self) {
+    /// Prints what is left, and last how it ended.
+    pub(super) fn close(mut self, level: Level, how: &'static str) {
+        let last = Line::new(self.inlet.clock.now(), level, how);
         // The log may be full; its end has to get in all the same.
-        let _ = self.inlet.entries.send(Entry::End);
+        let _ = self.inlet.entries.send(Entry::End(last));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -139,11 +135,8 @@ impl Printer {
         loop {
             let wait = self.log.next_due().map_or(LOOK, |due| due.since(self.clock.now()).min(LOOK));
             let lines = match entries.recv_timeout(wait) {
-                Ok(Entry::End) | Err(RecvTimeoutError::Disconnected) => {
-                    let rest = self.log.rest(self.clock.now());
-                    self.print(rest);
-                    return;
-                }
+                Ok(Entry::End(last)) => return self.end(Some(last)),
+                Err(RecvTimeoutError::Disconnected) => return self.end(None),
                 Ok(entry) => self.lines(entry),
                 Err(RecvTimeoutError::Timeout) => vec![],
             };
@@ -171,13 +164,14 @@ impl Printer {
                 .collect(),
             Entry::Line(line) if line.level() <= Level::Warn => self.log.trouble(line).into_iter().collect(),
             Entry::Line(line) => vec![line],
-            Entry::Say(sentence) => {
-                // Nobody reads it any more: the daemon goes on.
-                let _ = text::out(&format!("{sentence}\n"));
-                vec![]
-            }
-            Entry::End => vec![],
+            Entry::End(last) => vec![last],
         }
+    }
+
+    fn end(mut self, last: Option<Line>) {
+        let mut rest = self.log.rest(self.clock.now());
+        rest.extend(last);
+        self.print(rest);
     }
 
     fn fact(&mut self, fact: Fact) -> Vec<Line> {
@@ -207,7 +201,18 @@ impl Printer {
     }
 }
 
-/// The library's own events, as lines of the same log.
+/// What a command has printed, under `--echo`.
+pub(super) fn echoed(format: Format) -> EchoForm {
+    match format {
+        Format::Text => |job, run, line| format!("{job} {run} | {line}"),
+        Format::Json => |job, run, line| {
+            let printed = Line::new(Clock::system().now(), Level::Info, "Printed").text("job_type", job).id("run", run);
+            printed.text("line", line).to_json()
+        },
+    }
+}
+
+/// The library's own events, and the daemon's, as lines of the same log.
 struct Events(Arc<Inlet>);
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Events {
@@ -225,7 +230,10 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Events {
         let mut read = Read::default();
         event.record(&mut read);
         let line = Line::new(self.0.clock.now(), level, read.message);
-        let line = read.fields.into_iter().fold(line, |line, (name, value)| line.text(name, value));
+        let line = read.fields.into_iter().fold(line, |line, (name, value)| match value {
+            Given::Text(text) => line.text(name, text),
+            Given::Number(number) => line.number(name, number),
+        });
         self.0.send(Entry::Line(line));
     }
 }
@@ -233,15 +241,24 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Events {
 #[derive(Default)]
 struct Read {
     message: String,
-    fields: Vec<(&'static str, String)>,
+    fields: Vec<(&'static str, Given)>,
+}
+
+enum Given {
+    Text(String),
+    Number(u64),
 }
 
 impl Visit for Read {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => self.message = value.to_owned(),
-            name => self.fields.push((name, value.to_owned())),
+            name => self.fields.push((name, Given::Text(value.to_owned()))),
         }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.fields.push((field.name(), Given::Number(value)));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {

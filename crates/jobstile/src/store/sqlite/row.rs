@@ -22,7 +22,7 @@ pub(crate) fn failed(error: rusqlite::Error) -> Error {
         Some(ErrorCode::SystemIoFailure) => (Kind::Store, "the disk does not read or write (is it full?)"),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (Kind::NotAllowed, "the store may not be written"),
         Some(ErrorCode::CannotOpen) => (Kind::Store, "the store's file cannot be opened"),
-        Some(ErrorCode::DatabaseCorrupt) => (Kind::Store, "the store's file is damaged"),
+        Some(ErrorCode::DatabaseCorrupt) => (Kind::Store, "the store's file is damaged (restore a backup)"),
         Some(ErrorCode::NotADatabase) => (Kind::Store, "the file is no SQLite database"),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             (Kind::Store, "the store is locked by another program")

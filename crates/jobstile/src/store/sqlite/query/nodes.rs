@@ -5,7 +5,6 @@ use rusqlite::{Row, params};
 
 use super::{Reader, ask};
 use crate::error::Result;
-use crate::store::NodeRow;
 use crate::store::read::{Liveness, MAX_PAGE, NodeInfo, Offer};
 use crate::store::sqlite::row;
 
@@ -27,17 +26,7 @@ impl Reader {
 fn node(row: &Row<'_>) -> rusqlite::Result<NodeInfo> {
     let ended_at = row::maybe_time(row, 12)?;
     Ok(NodeInfo {
-        row: NodeRow {
-            id: row.get(0)?,
-            name: row.get(1)?,
-            kind: row.get(2)?,
-            host: row.get(3)?,
-            pid: row.get(4)?,
-            user: row.get(5)?,
-            program: row.get(6)?,
-            dir: row.get(7)?,
-            workers: row.get(8)?,
-        },
+        row: row::node(row)?,
         busy: row.get(9)?,
         started_at: Time(row.get(10)?),
         seen_at: Time(row.get(11)?),

@@ -134,15 +134,25 @@ pub(crate) fn origin(origins: &str, key: &str) -> String {
     }
 }
 
+// Each node's reason; one that they share is said once.
+fn reasons(of: &[(String, String)]) -> String {
+    match of {
+        [(_, why), others @ ..] if !others.is_empty() && others.iter().all(|(_, other)| other == why) => {
+            format!("{why} (all {} nodes)", of.len())
+        }
+        _ => of.iter().map(|(node, why)| format!("{node}: {why}")).collect::<Vec<_>>().join("; "),
+    }
+}
+
 /// The jobs that none of the live nodes can run, each with what the nodes say; nothing where no node lives.
 pub(crate) fn cannot_run(opened: &Opened) -> Result<BTreeMap<String, String>, Error> {
-    let mut stuck: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut stuck: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     let mut able = std::collections::BTreeSet::new();
     for node in &opened.alive {
         for offer in opened.client.offers(&node.row.id)? {
             match offer.reason {
                 None => drop(able.insert(offer.job)),
-                Some(why) => stuck.entry(offer.job).or_default().push(format!("{}: {why}", opened.named(node))),
+                Some(why) => stuck.entry(offer.job).or_default().push((opened.named(node), why)),
             }
         }
     }
@@ -150,7 +160,7 @@ pub(crate) fn cannot_run(opened: &Opened) -> Result<BTreeMap<String, String>, Er
         return Ok(BTreeMap::new());
     }
     let mut all: BTreeMap<String, String> =
-        stuck.into_iter().filter(|(job, _)| !able.contains(job)).map(|(job, why)| (job, why.join("; "))).collect();
+        stuck.into_iter().filter(|(job, _)| !able.contains(job)).map(|(job, why)| (job, reasons(&why))).collect();
     for job in opened.client.jobs()?.into_iter().filter(|job| job.policy.is_some()) {
         if !able.contains(&*job.name) {
             all.entry(job.name.to_string()).or_insert_with(|| "no live node defines it".into());

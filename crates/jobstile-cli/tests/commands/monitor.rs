@@ -143,11 +143,11 @@ fn paused_is_not_well() {
     pause(&mut world, "report", Some("moving"));
     let screen = look(&world, &["monitor"]);
     assert!(screen.contains("3 paused"), "{screen}");
-    assert!(screen.contains("backup, strict are paused by anna@web1, since "), "{screen}");
-    assert!(screen.contains("report is paused by anna@web1, since "), "{screen}");
+    assert!(screen.contains("backup, strict are paused by anna@web1; since "), "{screen}");
+    assert!(screen.contains("report is paused by anna@web1: moving; since "), "{screen}");
     pause_of(&mut world, None, None);
     let screen = look(&world, &["monitor"]);
-    assert!(screen.contains("all 6 jobs are paused by anna@web1, since "), "{screen}");
+    assert!(screen.contains("all 6 jobs are paused by anna@web1; since "), "{screen}");
     assert!(screen.contains("jobstile resume --all"), "{screen}");
 }
 

@@ -37,8 +37,18 @@ pub(super) struct Event {
     /// Why; empty where the text says it all.
     pub(super) code: &'static str,
     pub(super) paint: Paint,
-    /// Events of one job that follow each other and share this are one; none: it stands alone.
-    alike: Option<String>,
+    alike: Alike,
+}
+
+/// What becomes one event with the one of its job before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Alike {
+    /// Nothing.
+    Alone,
+    /// Nothing, and it does not stand between others: the start of a run that goes on.
+    Start,
+    /// Those that share this.
+    To(String),
 }
 
 /// The latest events, the newest last.
@@ -64,8 +74,9 @@ pub(super) fn of(opened: &Opened, state: &State, only: Option<&str>) -> Result<V
 fn together(events: Vec<Event>) -> Vec<Event> {
     let mut all: Vec<Event> = vec![];
     for mut event in events {
-        let before = all.iter().rposition(|other| other.job == event.job);
-        if let Some(at) = before.filter(|at| event.alike.is_some() && all[*at].alike == event.alike) {
+        let before = all.iter().rposition(|other| other.job == event.job && other.alike != Alike::Start);
+        let same = |at: &usize| matches!(event.alike, Alike::To(_)) && all[*at].alike == event.alike;
+        if let Some(at) = before.filter(same) {
             let before = all.remove(at);
             event.times += before.times;
             event.first_at = before.first_at;
@@ -89,7 +100,7 @@ fn refused(decision: &DecisionInfo) -> Event {
         first_at: decision.first_at,
         times: if missed { 1 } else { decision.count },
         run: decision.by,
-        alike: (!missed).then(|| format!("{text} {}", decision.code)),
+        alike: if missed { Alike::Alone } else { Alike::To(format!("{text} {}", decision.code)) },
         text,
         code: decision.code.as_str(),
         paint: if missed { Paint::Attention } else { Paint::Plain },
@@ -101,7 +112,7 @@ fn of_run(opened: &Opened, state: &State, run: &RunInfo, events: &mut Vec<Event>
     let id = row.id;
     let job = state.jobs.iter().find(|job| job.info.name == run.job);
     let of = job.and_then(|job| job.info.policy.as_ref()).map_or(1, |policy| policy.attempts);
-    let mut event = |at: Time, text: String, code: &'static str, paint: Paint, alike: Option<String>| {
+    let mut event = |at: Time, text: String, code: &'static str, paint: Paint, alike: Alike| {
         let (job, run) = (run.job.clone(), Some(id));
         events.push(Event { job, at, first_at: at, times: 1, run, text, code, paint, alike });
     };
@@ -114,19 +125,19 @@ fn of_run(opened: &Opened, state: &State, run: &RunInfo, events: &mut Vec<Event>
             n => format!(", attempt {n}"),
         };
         let Some((end, outcome)) = attempt.ended_at.zip(attempt.outcome) else {
-            event(attempt.claimed_at, format!("run {id} started on {node}{nth}"), "", Paint::Plain, None);
+            event(attempt.claimed_at, format!("run {id} started on {node}{nth}"), "", Paint::Plain, Alike::Start);
             continue;
         };
         let last = attempts.last().is_some_and(|last| last.n == attempt.n);
         let (text, paint) = match (outcome, row.state) {
             (Outcome::Success, _) => {
                 let text = format!("run {id} ok after {}{nth}", spoken(end.since(attempt.claimed_at)));
-                event(end, text, "", Paint::Good, Some(outcome.to_string()));
+                event(end, text, "", Paint::Good, Alike::To(outcome.to_string()));
                 continue;
             }
             (_, run::State::Dead) if last => {
                 let text = dead(run, attempt);
-                let alike = attempt.message.as_ref().map(|message| format!("dead: {message}"));
+                let alike = Alike::To(format!("dead: {}", attempt.message.as_deref().unwrap_or_default()));
                 event(end, text, "", Paint::Bad, alike);
                 continue;
             }
@@ -139,22 +150,22 @@ fn of_run(opened: &Opened, state: &State, run: &RunInfo, events: &mut Vec<Event>
             }
             _ => (format!("run {id}, {}", ended(attempt, end, outcome, &node)), Paint::Attention),
         };
-        event(end, text, "", paint, None);
+        event(end, text, "", paint, Alike::Alone);
     }
     let Some(end) = row.ended_at else { return Ok(()) };
     let by = row.by_run.map_or(String::new(), |by| format!(" by run {by}"));
     let code = row.code.map_or("", Why::as_str);
     match row.state {
         run::State::Refused => {
-            let alike = Some(format!("refused{by}"));
+            let alike = Alike::To(format!("refused{by}"));
             event(end, format!("run {id} refused at the start{by}"), code, Paint::Attention, alike);
         }
         run::State::Cancelled => {
             let who = row.cancel_by.as_ref().map_or(by, |who| format!(" by {who}"));
-            event(end, format!("run {id} cancelled{who}"), code, Paint::Plain, None);
+            event(end, format!("run {id} cancelled{who}"), code, Paint::Plain, Alike::Alone);
         }
-        run::State::Expired => event(end, format!("run {id} expired"), code, Paint::Attention, None),
-        run::State::Dead if attempts.is_empty() => event(end, format!("run {id} is DEAD"), code, Paint::Bad, None),
+        run::State::Expired => event(end, format!("run {id} expired"), code, Paint::Attention, Alike::Alone),
+        run::State::Dead if attempts.is_empty() => event(end, format!("run {id} is DEAD"), code, Paint::Bad, Alike::Alone),
         _ => {}
     }
     Ok(())

@@ -12,7 +12,7 @@ use crate::cmd::open::Opened;
 use crate::text::fit::{Form, Piece};
 use crate::text::table::Paint;
 use crate::text::time::Times;
-use crate::text::words::count;
+use crate::text::words::{count, number};
 
 /// Events on a page without an end.
 const EVENTS: usize = 12;
@@ -87,19 +87,26 @@ fn fitted(
 
 // As many as fit, and how many more there are.
 fn worries_in(worries: &[Worry], lines: usize, others: &str, form: Form) -> Vec<String> {
+    let whole: Vec<Vec<String>> = worries.iter().take(WORRIES).map(|worry| worry.lines(form)).collect();
+    let fit = whole.iter().map(Vec::len).sum::<usize>() <= lines;
+    let all = if fit { whole } else { worries.iter().take(WORRIES).map(|worry| worry.few_lines(form)).collect() };
     let mut shown: Vec<String> = vec![];
-    for (at, worry) in worries.iter().enumerate() {
-        let those = worry.lines(form);
-        let more = worries.len() - at;
-        let for_the_rest = usize::from(more > 1);
-        if shown.len() + those.len() + for_the_rest > lines || at >= WORRIES {
-            let and = if at == 0 { "" } else { "and " };
-            let more = if at == 0 { count(more as u64, "thing to look at") } else { format!("{more} more") };
-            shown.push(form.line(&format!("{and}{more}: {others}"), Paint::Attention));
-            break;
+    for (at, those) in all.into_iter().enumerate() {
+        let for_the_rest = usize::from(at + 1 < worries.len());
+        if shown.len() + those.len() + for_the_rest > lines {
+            return and_more(shown, at, worries.len(), others, form);
         }
         shown.extend(those);
     }
+    if worries.len() > WORRIES { and_more(shown, WORRIES, worries.len(), others, form) } else { shown }
+}
+
+fn and_more(mut shown: Vec<String>, at: usize, all: usize, others: &str, form: Form) -> Vec<String> {
+    let more = match at {
+        0 => format!("{} to look at", count(all as u64, "thing")),
+        _ => format!("and {} more", number((all - at) as u64)),
+    };
+    shown.push(form.line(&format!("{more}: {others}"), Paint::Attention));
     shown
 }
 
@@ -114,8 +121,7 @@ fn jobs_in(state: &State, lines: usize, form: Form) -> Vec<String> {
     let (first, rest) = jobs.split_at(shown.min(jobs.len()));
     let mut table = rows::of(state, first, form);
     let idle = rest.iter().filter(|job| job.idle()).count();
-    let of = if idle == rest.len() { "idle".to_owned() } else { format!("{idle} of them idle") };
-    let more = format!("and {}, {of}: jobstile ls", count(rest.len() as u64, "more job"));
+    let more = format!("and {} more, {} idle: jobstile ls", number(rest.len() as u64), number(idle as u64));
     table.push(form.line(&more, Paint::Faint));
     table
 }

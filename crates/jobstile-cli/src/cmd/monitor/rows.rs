@@ -113,11 +113,12 @@ fn skips(job: &Job, shape: Shape) -> String {
             said.push(format!("{} {what}", number(n)));
         }
     }
-    let said = said.join(", ");
-    match shape.wide && job.cannot_keep_up() {
-        true => format!("{said} cannot keep up").trim_start().to_owned(),
-        false => said,
+    if shape.wide && job.cannot_keep_up() {
+        // `26 cannot keep up`, but `26, 4 refused, cannot keep up`.
+        let alone = said.len() == 1 && counts.skips() > 0;
+        return format!("{}{}cannot keep up", said.join(", "), if alone { " " } else if said.is_empty() { "" } else { ", " });
     }
+    said.join(", ")
 }
 
 fn doing(state: &State, job: &Job, shape: Shape) -> (String, Paint) {

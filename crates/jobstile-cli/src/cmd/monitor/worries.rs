@@ -7,12 +7,14 @@ use jobstile::client::PauseInfo;
 use super::state::{Job, State};
 use crate::text::duration::{compact, short};
 use crate::text::fit::{Form, Piece};
-use crate::text::table::Paint;
+use crate::text::table::{Paint, width};
 use crate::text::time::Times;
 use crate::text::words::count;
 
 /// Between a sentence and what to type.
 const GAP: &str = "   ";
+/// So much of a sentence says enough, in columns.
+const SENTENCE: usize = 40;
 
 /// One thing that needs somebody.
 #[derive(Debug)]
@@ -27,30 +29,38 @@ impl Worry {
         Self { says, commands, paint }
     }
 
-    /// In one line, or in several where what to type would not stay whole. Where lines are few, the first thing to type
-    /// will do.
+    /// In one line, or in several where what to type would not stay whole.
     pub(super) fn lines(&self, form: Form) -> Vec<String> {
         let typed = self.commands.join(" · ");
-        let one = format!("{}{GAP}{typed}", self.says);
-        if form.fits(&one) {
-            let says = form.line(&self.says, self.paint);
-            return vec![format!("{says}{GAP}{typed}")];
+        if form.fits(&format!("{}{GAP}{typed}", self.says)) {
+            return vec![format!("{}{GAP}{typed}", form.line(&self.says, self.paint))];
         }
-        let first = self.commands.first().map_or("", String::as_str);
-        if form.height.is_some() && form.fits(&format!("{}{GAP}{first}", self.says)) {
-            return vec![format!("{}{GAP}{first}", form.line(&self.says, self.paint))];
+        if let Some(line) = self.with_first(form, width(&self.says)).filter(|_| form.height.is_some()) {
+            return vec![line];
         }
-        let mut lines = match form.height {
-            Some(_) => vec![form.line(&self.says, self.paint)],
-            None => form.flow("", &[Piece::new(&self.says, self.paint)], ""),
-        };
-        let apart = match form.height {
-            None if form.fits(&format!("  {typed}")) => vec![typed],
-            None => self.commands.clone(),
-            Some(_) => vec![first.to_owned()],
-        };
-        lines.extend(apart.iter().map(|command| form.line(&format!("  {command}"), Paint::Plain)));
+        let mut lines = form.flow("", &[Piece::new(&self.says, self.paint)], "");
+        let commands = if form.fits(&format!("  {typed}")) { vec![typed] } else { self.commands.clone() };
+        lines.extend(commands.iter().map(|command| form.line(&format!("  {command}"), Paint::Plain)));
         lines
+    }
+
+    /// Where lines are few: the first thing to type, and as much of the sentence as there is room for.
+    pub(super) fn few_lines(&self, form: Form) -> Vec<String> {
+        self.with_first(form, SENTENCE).map_or_else(
+            || {
+                let first = self.commands.first().map_or("", String::as_str);
+                vec![form.line(&self.says, self.paint), form.line(&format!("  {first}"), Paint::Plain)]
+            },
+            |line| vec![line],
+        )
+    }
+
+    // In one line, if so much of the sentence has room there.
+    fn with_first(&self, form: Form, sentence: usize) -> Option<String> {
+        let first = self.commands.first()?;
+        let room = form.width.unwrap_or(usize::MAX).saturating_sub(width(first) + GAP.len());
+        let says = Form { width: Some(room), ..form }.line(&self.says, self.paint);
+        (room >= sentence.min(width(&self.says))).then(|| format!("{says}{GAP}{first}"))
     }
 }
 
@@ -75,9 +85,9 @@ fn unable(job: &Job) -> Option<Worry> {
     let (name, reason) = (&job.info.name, job.unable.as_ref()?);
     let waiting = match job.info.tally.waiting() {
         0 => String::new(),
-        n => format!(", {} waiting", count(n, "run")),
+        n => format!("; {} waiting", count(n, "run")),
     };
-    let says = format!("{name} cannot run{waiting}: {reason}.");
+    let says = format!("{name} cannot run: {reason}{waiting}.");
     Some(Worry::new(Paint::Bad, says, vec![format!("jobstile explain {name}")]))
 }
 
@@ -123,14 +133,14 @@ fn paused_alike(held: &[Held<'_>], all: usize, times: &Times) -> Option<Worry> {
     let (by, until, why) = (&pause.by, pause.until, &pause.why);
     let until = until.map_or(String::new(), |until| format!(" until {}", times.at(until)));
     let why = why.as_ref().map_or(String::new(), |why| format!(": {why}"));
-    let waiting = if waiting > 0 { format!("; {} waiting", count(waiting, "run")) } else { String::new() };
+    let waiting = if waiting > 0 { format!(", {} waiting", count(waiting, "run")) } else { String::new() };
     let names: Vec<&str> = held.iter().map(|(job, _)| &*job.info.name).collect();
     let (who, command) = match names.as_slice() {
         [one] => (format!("{one} is"), format!("jobstile resume {one}")),
         many if many.len() == all => (format!("all {} are", count(all as u64, "job")), "jobstile resume --all".to_owned()),
         many => (format!("{} are", many.join(", ")), "jobstile ls".to_owned()),
     };
-    let says = format!("{who} paused{until} by {by}, since {}{why}{waiting}.", times.at(since));
+    let says = format!("{who} paused{until} by {by}{why}; since {}{waiting}.", times.at(since));
     Some(Worry::new(Paint::Attention, says, vec![command]))
 }
 

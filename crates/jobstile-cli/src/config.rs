@@ -24,6 +24,7 @@ mod value;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,9 +151,28 @@ pub(crate) fn parse(source: &Arc<Source>) -> Result<DeTable<'_>, Failed> {
     }
     let found = errors.iter().map(|error| {
         let end = source.text.len();
-        Diagnostic::error(error.message()).at(source, error.span().unwrap_or(end..end), "")
+        no_toml(source, error.message(), error.span().unwrap_or(end..end))
     });
     Err(Failed { found: found.collect() })
+}
+
+/// What the parser says, with the key it is about and what would be right, where that can be told.
+fn no_toml(source: &Arc<Source>, message: &str, span: Range<usize>) -> Diagnostic {
+    let word = source.text.get(span.clone()).unwrap_or_default().trim();
+    let before = source.text.get(..span.start).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let key = line.split_once('=').map(|(key, _)| key.trim()).filter(|key| !key.is_empty());
+    let is_bare = word.starts_with(|c: char| c.is_ascii_alphanumeric()) && !word.contains('"');
+    let (title, right) = match key {
+        _ if message == "duplicate key" => (format!("`{word}` is written twice"), "one of them is too many".to_owned()),
+        Some(key) if word.is_empty() && message.contains("must be quoted") => {
+            (format!("`{key}` has no value"), String::new())
+        }
+        Some(key) if is_bare => (format!("the value of `{key}` is no TOML"), format!("in quotes: \"{word}\"?")),
+        Some(key) => (format!("the value of `{key}` is no TOML: {message}"), String::new()),
+        None => (message.to_owned(), String::new()),
+    };
+    Diagnostic::error(title).at(source, span, right)
 }
 
 /// Reads the top of the file, its `[defaults]` and its jobs. `besides`: keys that somebody else reads.

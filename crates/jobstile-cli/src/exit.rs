@@ -30,7 +30,7 @@ pub(crate) enum Code {
 /// As `--help` ends.
 pub(crate) const TABLE: &str = "\
 Exit codes:
-  0   done                                  75   skipped, where the caller asked to know
+  0   done                                  75   skipped, if asked to say so
   1   failed                                77   not allowed
   2   the command line is wrong             78   the configuration is wrong
   3   no such job, run or daemon            124  timed out

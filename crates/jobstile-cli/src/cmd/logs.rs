@@ -1,5 +1,6 @@
 //! `logs`: what a run printed.
 
+use std::io::Write;
 use std::time::Duration;
 
 use jobstile::client::{Found, OutputInfo, RunFilter, RunInfo};
@@ -63,7 +64,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     }
     let output = opened.client.output(id, attempt)?;
     heading(&opened, &run, output.n);
-    print(&output, args.raw)?;
+    print(&opened, &run, &output, args.raw)?;
     Ok(Code::Done)
 }
 
@@ -128,30 +129,47 @@ fn heading(opened: &Opened, run: &RunInfo, n: u32) {
     text::say_line(&format!("run {} of {}, {what}; {}", run.row.id, run.job, words::doing(run, &times)));
 }
 
-fn print(output: &OutputInfo, raw: bool) -> Result<(), Error> {
+fn print(opened: &Opened, run: &RunInfo, output: &OutputInfo, raw: bool) -> Result<(), Error> {
     let printed = &output.printed;
     let mut out = Safe::new(std::io::stdout().lock(), raw);
     out.write_all(&printed.head)?;
     if printed.dropped > 0 {
-        out.line_end()?;
-        out.flush()?;
-        not_kept(printed.dropped);
+        not_kept(&mut out, printed.dropped, raw)?;
     }
     out.write_all(&printed.tail)?;
     out.line_end()?;
     out.flush()?;
     if printed.head.is_empty() && printed.dropped == 0 {
-        let why = match output.found {
-            Found::Nowhere => "it printed nothing, or nothing of it is kept here",
-            _ => "it printed nothing",
-        };
-        text::say_line(why);
+        text::say_line(&nothing(opened, run, output)?);
     }
     Ok(())
 }
 
-fn not_kept(bytes: u64) {
-    text::say_line(&format!("… {} not kept …", words::count(bytes, "byte")));
+// Why there is nothing to show; what ended without a word has its reason all the same.
+fn nothing(opened: &Opened, run: &RunInfo, output: &OutputInfo) -> Result<String, Error> {
+    if output.n == 0 {
+        return Ok("nothing was started that could print".to_owned());
+    }
+    let attempts = opened.client.attempts(run.row.id)?;
+    let ended = attempts.into_iter().find(|attempt| attempt.n == output.n).and_then(|attempt| attempt.message);
+    let what = match output.found {
+        Found::Nowhere => "it printed nothing, or nothing of it is kept here",
+        _ => "it printed nothing",
+    };
+    Ok(ended.map_or(what.to_owned(), |message| format!("{what}; how it ended: {message}")))
+}
+
+/// Says in the text itself what is missing there; bytes as they are stay so.
+fn not_kept(out: &mut Safe<impl Write>, bytes: u64, raw: bool) -> Result<(), Error> {
+    let missing = format!("… {} not kept …", words::count(bytes, "byte"));
+    out.line_end()?;
+    if raw {
+        out.flush()?;
+        text::say_line(&missing);
+    } else {
+        out.write_all(format!("{missing}\n").as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Prints what comes until the run has ended, through all its attempts.
@@ -173,7 +191,7 @@ fn follow(opened: &Opened, id: RunId, args: &Args) -> Result<Code, Error> {
         if state != State::Running && n > shown {
             let output = opened.client.output(id, args.attempt)?;
             heading(opened, &run, output.n);
-            print(&output, args.raw)?;
+            print(opened, &run, &output, args.raw)?;
             shown = n;
         }
         if state.is_terminal() || args.attempt.is_some_and(|wanted| wanted <= shown) {
@@ -205,7 +223,7 @@ fn follow_attempt(opened: &Opened, id: RunId, n: u32, raw: bool) -> Result<bool,
                 out.write_all(&bytes)?;
                 out.flush()?;
             }
-            Next::Skipped(bytes) => not_kept(bytes),
+            Next::Skipped(bytes) => not_kept(&mut out, bytes, raw)?,
             // It wrote its last before the store said so.
             Next::End => break,
             Next::Wait if over => break,

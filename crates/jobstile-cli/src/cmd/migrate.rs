@@ -31,6 +31,10 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     if !place.store.exists() {
         return Err(Error::new(Code::NotFound, format!("there is no store at {shown}")).hint("jobstile serve makes one"));
     }
+    if std::fs::metadata(&place.store)?.len() == 0 {
+        let empty = format!("there is no store at {shown}: the file is empty");
+        return Err(Error::new(Code::NotFound, empty).hint("jobstile serve makes one"));
+    }
     Store::open(&place.store, OpenAs::Owner)?;
     match global.output {
         Output::Table => text::out(&format!("{shown} has schema {}, the newest this program knows\n", sqlite::SCHEMA))?,

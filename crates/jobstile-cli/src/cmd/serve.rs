@@ -52,8 +52,8 @@ pub(crate) struct Args {
     /// Print what commands print, each line with its job and run
     #[arg(long)]
     echo: bool,
-    /// How log lines are written
-    #[arg(long, value_name = "FORM", default_value = "text")]
+    /// How log lines are written: text or json (one object a line)
+    #[arg(long, value_name = "FORM", default_value = "text", hide_possible_values = true)]
     log_format: Format,
     /// Variables from a file besides those of the environment
     #[arg(long, value_name = "FILE")]

@@ -26,8 +26,8 @@ const LIVE: usize = 3;
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "What `overlap`, `monitoring` and defaults stand for is written out. `jobstile config` shows a file that
-nobody has loaded yet; this shows what is in force.")]
+#[command(after_help = "What `overlap`, `monitoring` and defaults stand for is written out. `jobstile config` shows a file that \
+         nobody has loaded yet; this shows what is in force.")]
 pub(crate) struct Args {
     /// The job
     job: String,

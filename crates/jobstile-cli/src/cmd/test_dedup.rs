@@ -28,9 +28,9 @@ const MOST_TRIGGERS: i64 = 10_000;
 #[command(after_help = "Examples:
   jobstile test-dedup                                  all monitoring jobs
   jobstile test-dedup -j chain_state_monitor -n 20
-Nothing is run: the handlers are stubs that never end, the store is a scratch one. A job passes while no more than its
-max_concurrent runs are live, 1 for a monitoring job; one that lets runs wait by its policy is said to. Exits with 1
-where a job does not pass.")]
+Nothing is run: the handlers are stubs that never end, the store is a scratch one. A job passes while no more than its \
+         max_concurrent runs are live, 1 for a monitoring job; one that lets runs wait by its policy is said to. Exits with 1 \
+         where a job does not pass.")]
 pub(crate) struct Args {
     /// This job alone
     #[arg(short, long, value_name = "JOB", conflicts_with = "all_types")]

@@ -1,10 +1,11 @@
 //! Commands that look and change nothing.
 
 use insta::assert_snapshot;
+use jobstile::op::Op;
 use jobstile_core::outcome::Outcome;
 use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{World, settled};
 
 /// A store in which everything is to be seen: runs in every state, skips, a dead run that a later one made good for.
 fn full() -> World {
@@ -207,4 +208,21 @@ fn a_run_that_runs_is_shown_from_its_file() {
     assert_eq!((ran.out().as_str(), ran.code()), ("so far \\x1b\n", 0));
     assert!(ran.err().contains("run 7 of sync_wallet, attempt 1; running for 3 min"), "{}", ran.err());
     assert_eq!(world.run(&["logs", "7", "--raw"]).0.stdout, b"so far \x1b\n");
+}
+
+#[test]
+fn what_is_not_kept_of_an_output_is_said_in_its_place() {
+    let mut world = World::new();
+    world.ago(60);
+    world.trigger("strict", "null");
+    let claimed = world.claim();
+    let mut settle = settled(&claimed[0], Outcome::Success, None, b"one\ntw");
+    if let Some(printed) = &mut settle.printed {
+        (printed.tail, printed.dropped) = (b"ree\n".to_vec(), 7);
+    }
+    world.op(Op::Settle(settle));
+    assert_eq!(world.run(&["logs", "1"]).out(), "one\ntw\n… 7 bytes not kept …\nree\n");
+    assert_eq!(world.run(&["logs", "1", "--raw"]).out(), "one\ntwree\n");
+    world.trigger("tail", "null");
+    assert!(world.run(&["logs", "2"]).err().ends_with("nothing was started that could print\n"));
 }

@@ -282,5 +282,13 @@ fn backup_and_migrate() {
     [exit 3]
     ");
     assert!(!world.path().join("absent.db").exists());
+    std::fs::write(world.path().join("empty.db"), "").unwrap();
+    assert_snapshot!(world.screen(&["migrate", "--store", "empty.db"]), @r"
+    $ jobstile migrate --store empty.db
+    --- to standard error
+    error: there is no store at ./empty.db: the file is empty
+      jobstile serve makes one
+    [exit 3]
+    ");
     assert!(world.run(&["migrate", "--sql"]).out().contains("create table run ("));
 }

@@ -26,6 +26,11 @@ fn unknown_keys() {
 }
 
 #[test]
+fn what_toml_says_of_values() {
+    assert_snapshot!(pages(&["[jobs.a]\ncwd = foo", "[jobs.a]\nshell =", "[jobs.a\nshell = \"df\"",]));
+}
+
+#[test]
 fn durations() {
     assert_snapshot!(job_pages(&[
         "timeout = 90",

@@ -187,6 +187,9 @@ fn the_trend_of_two_looks() {
 fn nobody_works() {
     let mut world = World::new();
     assert!(look(&world, &["monitor"]).contains(" · live\n"));
+    world.ago(1_000);
+    world.trigger("strict", "null");
+    world.claim();
     world.leave();
     assert_snapshot!(look(&world, &["monitor", "-j", "strict"]));
     let mut world = World::new();
@@ -197,6 +200,19 @@ fn nobody_works() {
     let screen = look(&world, &["monitor", "-j", "strict"]);
     assert!(screen.contains("NOT LIVE: web1 (pid 4711) has just left\n"), "{screen}");
     assert!(screen.contains("no worker: nothing starts.\n"), "{screen}");
+}
+
+#[test]
+fn dead_runs_of_one_job_are_one_line_and_their_ends_one_event() {
+    let mut world = World::new();
+    for ago in [3_000, 2_000, 1_000] {
+        world.ran("strict", "null", ago, 12, Outcome::Failure, Some("exit code 1"));
+    }
+    let screen = look(&world, &["monitor", "-j", "strict"]);
+    let line =
+        "strict has 3 dead runs, the last since 00:00:00.   jobstile logs 3 · jobstile retry --job strict --dead\n";
+    assert!(screen.contains(line), "{screen}");
+    assert!(screen.contains("run 3 is DEAD after 1 attempt: exit code 1, 3 times since 00:00:00\n"), "{screen}");
 }
 
 #[test]

@@ -128,10 +128,17 @@ fn doing(state: &State, job: &Job, shape: Shape) -> (String, Paint) {
     if paused {
         said.push("PAUSED".to_owned());
     }
-    match job.running.as_slice() {
-        [] => {}
-        [run] => said.push(format!("running {}", compact(state.now.since(run.row.claimed_at.unwrap_or(run.row.due))))),
-        runs => said.push(format!("{} running", runs.len())),
+    let orphans = job.running.iter().filter(|run| state.is_orphan(run)).count();
+    match (job.running.as_slice(), orphans) {
+        ([], _) => {}
+        ([_], 1) => said.push("was running".to_owned()),
+        ([run], _) => {
+            let since = run.row.claimed_at.unwrap_or(run.row.due);
+            said.push(format!("running {}", compact(state.now.since(since))));
+        }
+        (runs, 0) => said.push(format!("{} running", runs.len())),
+        (runs, gone) if gone == runs.len() => said.push(format!("{gone} were running")),
+        (runs, gone) => said.push(format!("{} running, {gone} were", runs.len() - gone)),
     }
     if let Some(run) = &job.retrying {
         let of = job.info.policy.as_ref().map_or(1, |policy| policy.attempts);
@@ -170,7 +177,7 @@ fn doing(state: &State, job: &Job, shape: Shape) -> (String, Paint) {
             (_, false) => format!("{} DEAD", number(dead as u64)),
         });
     }
-    let paint = match (job.stacking || job.unable.is_some() || dead > 0, paused, tally.running > 0) {
+    let paint = match (job.stacking || job.unable.is_some() || dead > 0, paused || orphans > 0, tally.running > 0) {
         (true, ..) => Paint::Bad,
         (_, true, _) => Paint::Attention,
         (_, _, true) => Paint::Good,

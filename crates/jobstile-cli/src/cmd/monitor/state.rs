@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jobstile::client::{
-    AttemptInfo, Client, DeadRun, DecisionFilter, DecisionInfo, JobInfo, NodeInfo, RunFilter, RunInfo, hour_of,
+    AttemptInfo, Client, DeadRun, DecisionFilter, DecisionInfo, JobInfo, Liveness, NodeInfo, RunFilter, RunInfo, hour_of,
 };
 use jobstile::store::numbers::Numbers;
 use jobstile_core::policy::{Concurrency, Places, Switches};
@@ -128,6 +128,12 @@ impl State {
             let tally = job.info.tally;
             (running + tally.running, queued + tally.queued, retrying + tally.retrying)
         })
+    }
+
+    /// The node of a running run is gone: it runs no more, and nobody has taken it over yet.
+    pub(super) fn is_orphan(&self, run: &RunInfo) -> bool {
+        let node = self.nodes.iter().find(|node| run.row.node.as_deref() == Some(&node.row.id));
+        node.is_some_and(|node| node.liveness == Liveness::Gone)
     }
 
     /// Dead runs that nothing has made up for.

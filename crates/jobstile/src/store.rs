@@ -383,6 +383,8 @@ pub(crate) trait Tables {
     /// What a node said that it defines.
     fn node_jobs(&mut self, node: &str) -> Result<Vec<String>>;
     fn live_nodes(&mut self) -> Result<Vec<NodeRow>>;
+    /// Has it come, and not gone?
+    fn node_lives(&mut self, node: &str) -> Result<bool>;
     /// Jobs of which runs wait for a limit that has a free slot, while none of its runs is ready.
     fn forgotten_waiters(&mut self) -> Result<Vec<i64>>;
     fn news(&mut self, from: Counters, to: Counters) -> Result<Vec<(crate::fact::Decided, String)>>;

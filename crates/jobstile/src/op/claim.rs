@@ -34,6 +34,10 @@ pub(super) fn claim(view: &mut View<'_>, claim: &Claim) -> Result<Vec<Claimed>> 
         let most = taking.free.total.min(MAX_READ);
         let line = view.tables().ready_line(behind, most)?;
         let whole = line.len() < most;
+        // What a node asked for before it was buried comes too late: its runs would be nobody's.
+        if !line.is_empty() && behind == FRONT && !view.tables().node_lives(&claim.node)? {
+            break;
+        }
         for run in line {
             behind = (run.rank, run.id);
             if taking.is_done() {

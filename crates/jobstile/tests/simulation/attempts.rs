@@ -72,6 +72,7 @@ impl Model {
     }
 
     pub(crate) fn reap(&mut self, node: &str) -> Result<Expect, String> {
+        self.nodes.remove(node);
         let mut lost: Vec<(i64, i64)> =
             self.live().filter(|r| r.node.as_deref() == Some(node)).map(|r| (r.fence, r.id)).collect();
         lost.sort_unstable();
@@ -92,6 +93,9 @@ impl Model {
             .map(|r| (r.line(), r.id, r.job.clone()))
             .collect();
         line.sort_unstable();
+        if !self.nodes.contains(&*claim.node) {
+            line.clear();
+        }
         let mut running: BTreeMap<String, BTreeSet<(i64, i64)>> = BTreeMap::new();
         for run in self.live().filter(|r| r.state == State::Running) {
             running.entry(run.job.clone()).or_default().insert(run.age());

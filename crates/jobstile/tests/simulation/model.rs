@@ -166,6 +166,8 @@ pub(crate) struct Model {
     pub(crate) lifts: u64,
     /// Policies to come, as the operations that apply them do not say it in these words.
     pub(crate) plans: Vec<Plan>,
+    /// Nodes that came and have not been buried.
+    pub(crate) nodes: BTreeSet<String>,
     /// What a pruner was allowed to delete, until somebody looks what it did.
     pub(crate) pruned: Option<PruneBefore>,
 }
@@ -208,6 +210,10 @@ impl Model {
                 return Ok(());
             }
             Op::Forget { job } => self.forget(job),
+            Op::Enter(node) => {
+                self.nodes.insert(node.id.clone());
+                return Ok(());
+            }
             Op::Reap { node, .. } => self.reap(node)?,
             Op::Sweep => Expect::Rows(0),
             Op::Asked { node } => Expect::Runs(self.runs_of(node, |run| run.asked)),

@@ -450,6 +450,10 @@ impl Tables for Tx<'_> {
         self.all(sql!("node_jobs"), [node], |r| r.get(0))
     }
 
+    fn node_lives(&mut self, node: &str) -> Result<bool> {
+        self.one(sql!("node_lives"), [node], |row| row.get(0))
+    }
+
     fn live_nodes(&mut self) -> Result<Vec<NodeRow>> {
         self.all(sql!("live_nodes"), [], row::node)
     }

@@ -1,0 +1,1 @@
+select exists (select 1 from node where id = ?1 and ended_at is null)

@@ -95,15 +95,17 @@ fn written_out(line: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 
 const ENVIRONMENT: &str = "\
 Environment:
-  JOBSTILE_STORE  as --store             JOBSTILE_LOG  what is logged: error, warn, info or debug
-  NO_COLOR        no colours             others change the configuration: jobstile config";
+  JOBSTILE_STORE  as --store
+  JOBSTILE_LOG    what is logged: error, warn, info or debug
+  NO_COLOR        no colours
+  others change the configuration: jobstile config --help";
 
 const EXAMPLES: &str = "\
 Examples:
-  jobstile init && jobstile serve                    two jobs, and the daemon that runs them
-  jobstile top                                       what goes on now, again and again (monitor -c)
-  jobstile explain chain_state_monitor               why does it not run?
-  jobstile trigger backup --wait                     now, and with its command's exit code";
+  jobstile init && jobstile serve       two jobs, and the daemon that runs them
+  jobstile top                          what goes on now, again and again
+  jobstile explain chain_state_monitor  why does it not run?
+  jobstile trigger backup --wait        now, with its command's exit code";
 
 pub(crate) fn command() -> clap::Command {
     Cli::command().after_help(format!("{ENVIRONMENT}\n\n{}\n\n{EXAMPLES}", exit::TABLE))

@@ -135,6 +135,14 @@ fn check_of_what_looks_wrong_is_a_success() {
 }
 
 #[test]
+fn check_marks_what_is_missing() {
+    let jobs = "[defaults]\nevery = \"1h\"\ntimeout = \"1m\"\ncommand = [\"true\"]\n[jobs.a]\ncwd = \"nowhere\"\n\
+                [jobs.b]\nenv_file = \"nowhere.env\"\n";
+    let shown = Place::new(&[("jobstile.toml", jobs)]).screen("check");
+    assert!(shown.contains("jobstile.toml:6:1") && shown.contains("jobstile.toml:8:1"), "{shown}");
+}
+
+#[test]
 fn check_of_a_bad_file() {
     let file = GOOD.replace("every = \"90s\"", "evry = 90").replace("\"2m\"", "120");
     let place = Place::new(&[("jobstile.toml", &file)]);

@@ -26,16 +26,16 @@ const WIDTH: usize = 84;
 
 /// Arguments of `config`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Variables, each also as AIBTC_…; <JOB> is a job's name in upper case, - and . as _:
-  JOBSTILE_JOB_DEDUPLICATION_ENABLED          true or false; false: nothing is skipped as duplicate or for want of a place
-  JOBSTILE_AGGRESSIVE_DEDUPLICATION_ENABLED   false: monitoring jobs are ordinary jobs
-  JOBSTILE_JOB_STACKING_PREVENTION_ENABLED    false: no final execution check
-  JOBSTILE_<JOB>_INTERVAL_SECONDS             the job's `every`
-  JOBSTILE_<JOB>_ENABLED                      false: its schedule is off, `jobstile trigger` still works
-  JOBSTILE_STORE                              as --store
+#[command(after_help = "Variables, also as AIBTC_…; <JOB> is a job's name in upper case, - and . as _:
+  JOBSTILE_JOB_DEDUPLICATION_ENABLED         false: duplicates are admitted too
+  JOBSTILE_AGGRESSIVE_DEDUPLICATION_ENABLED  false: monitoring jobs are ordinary
+  JOBSTILE_JOB_STACKING_PREVENTION_ENABLED   false: no final execution check
+  JOBSTILE_<JOB>_INTERVAL_SECONDS            the job's `every`
+  JOBSTILE_<JOB>_ENABLED                     false: off, `trigger` still works
+  JOBSTILE_STORE                             as --store
 
 Example:
-  jobstile config --env-file .env             what a file of variables would change")]
+  jobstile config --env-file .env      what a file of variables would change")]
 pub(crate) struct Args {
     /// Variables from a file besides those of the environment
     #[arg(long, value_name = "FILE")]

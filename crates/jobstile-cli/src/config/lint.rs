@@ -31,7 +31,12 @@ pub(crate) fn look(loaded: &mut Loaded) {
 pub(crate) fn look_around(loaded: &mut Loaded, runners: &Runners) {
     for (name, job) in &loaded.jobs {
         let Some(Err(why)) = job.definition.as_ref().map(|definition| runners.can_run(definition)) else { continue };
-        let key = if matches!(job.definition, Some(Definition::Shell(_))) { "shell" } else { "command" };
+        let key = match &job.definition {
+            _ if why.starts_with("folder") || why.starts_with("not a folder") => "cwd",
+            _ if why.starts_with("env_file") => "env_file",
+            Some(Definition::Shell(_)) => "shell",
+            _ => "command",
+        };
         let title = format!("`{name}` cannot run here: {why}");
         loaded.warnings.push(at(job, key, title, "its runs would wait until it can"));
     }

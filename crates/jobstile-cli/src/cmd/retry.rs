@@ -1,5 +1,6 @@
 //! `retry`: a retrying run starts now; an ended one is triggered again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jobstile::client::RunFilter;
@@ -76,7 +77,12 @@ fn dead(args: &Args, opened: &Opened) -> Result<Vec<RunId>, Error> {
     let since = args.since.map(|since| opened.client.now().minus(since));
     let all = opened.client.dead(&RunFilter { job, since, limit: AT_ONCE, ..RunFilter::default() })?;
     let (recovered, lost): (Vec<_>, Vec<_>) = all.into_iter().partition(|dead| dead.recovered_by.is_some());
-    let (rerun, lost): (Vec<_>, Vec<_>) = lost.into_iter().partition(|dead| dead.rerun);
+    let first = lost.iter().min_by_key(|dead| dead.run.row.ended_at).map(|dead| &dead.run.row);
+    let rerun = match first.and_then(|row| Some((row.job, row.ended_at?))) {
+        Some((job, since)) => opened.client.rerun(job, since)?,
+        None => BTreeSet::new(),
+    };
+    let (rerun, lost): (Vec<_>, Vec<_>) = lost.into_iter().partition(|dead| rerun.contains(&dead.run.row.id));
     if !recovered.is_empty() {
         let n = recovered.len() as u64;
         text::say_line(&format!("left out: {} that a later run has made up for", words::count(n, "dead run")));

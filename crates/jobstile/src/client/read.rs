@@ -1,5 +1,6 @@
 //! Questions. Each is answered by one state of the store; [`Client::at_once`] answers several by the same one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jobstile_core::id::RunId;
@@ -130,6 +131,15 @@ impl Client {
     /// As [`Client::runs`].
     pub fn dead(&self, filter: &RunFilter) -> Result<Vec<DeadRun>> {
         self.at_once(|client| client.reader.dead(filter))
+    }
+
+    /// Runs of a job that were triggered again since: the newest rerun stands for them, however it ended. Reads what
+    /// was admitted since.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn rerun(&self, job: i64, since: Time) -> Result<BTreeSet<RunId>> {
+        self.reader.rerun(job, since)
     }
 
     /// Everything that runs, by node and claim.

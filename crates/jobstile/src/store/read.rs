@@ -313,8 +313,6 @@ pub struct DeadRun {
     pub run: RunInfo,
     /// The first later run of the same job and key that succeeded.
     pub recovered_by: Option<RunId>,
-    /// It was triggered again: the newest of its reruns stands for it, however that ended.
-    pub rerun: bool,
 }
 
 /// The store itself.

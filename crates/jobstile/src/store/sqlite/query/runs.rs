@@ -1,7 +1,7 @@
 //! Runs, their attempts and output. A list of runs is merged from one ordered stream for each job and state, so that it
 //! costs what it shows and not what the history holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jobstile_core::decide::Tally;
 use jobstile_core::id::RunId;
@@ -114,9 +114,8 @@ impl Reader {
 
     pub(crate) fn dead(&self, filter: &RunFilter) -> Result<Vec<DeadRun>> {
         let filter = RunFilter { states: vec![State::Dead], ..filter.clone() };
-        let runs = self.runs(&filter)?;
-        let rerun = self.rerun(&runs)?;
-        runs.into_iter()
+        self.runs(&filter)?
+            .into_iter()
             .map(|run| {
                 let row = &run.row;
                 let died = row.ended_at.map_or(i64::MIN, |at| at.0);
@@ -125,24 +124,14 @@ impl Reader {
                         row.get::<_, Option<i64>>(0)
                     })?
                     .map(RunId);
-                let rerun = rerun.contains(&row.id);
-                Ok(DeadRun { run, recovered_by, rerun })
+                Ok(DeadRun { run, recovered_by })
             })
             .collect()
     }
 
-    /// Those of ended runs, and others of their jobs, that were triggered again.
-    fn rerun(&self, runs: &[RunInfo]) -> Result<BTreeSet<RunId>> {
-        let mut first: BTreeMap<i64, Time> = BTreeMap::new();
-        for row in runs.iter().map(|run| &run.row) {
-            let at = row.ended_at.unwrap_or(Time(i64::MIN));
-            first.entry(row.job).and_modify(|first| *first = at.min(*first)).or_insert(at);
-        }
-        let mut all = BTreeSet::new();
-        for (job, since) in first {
-            all.extend(self.all(ask!("reruns"), params![job, since.0], |row| row.get(0).map(RunId))?);
-        }
-        Ok(all)
+    pub(crate) fn rerun(&self, job: i64, since: Time) -> Result<BTreeSet<RunId>> {
+        let all = self.all(ask!("reruns"), params![job, since.0], |row| row.get(0).map(RunId))?;
+        Ok(all.into_iter().collect())
     }
 
     pub(crate) fn attempts(&self, id: RunId) -> Result<Vec<AttemptInfo>> {

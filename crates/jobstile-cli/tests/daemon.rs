@@ -301,3 +301,15 @@ fn what_other_processes_decide_is_logged_by_the_same_contract() {
     daemon.signal("TERM");
     assert_eq!(daemon.end(), Some(0), "{}", folder.read("log"));
 }
+
+#[test]
+fn a_daemon_whose_lock_file_is_deleted_ends_what_it_runs() {
+    let folder = Folder::new("[jobs.long]\nevery = \"1h\"\nshell = \"echo $$ > pid; exec sleep 300\"\n");
+    let daemon = folder.serve(&[]);
+    wait("the first run", || (!folder.read("pid").is_empty()).then_some(()));
+    std::fs::remove_dir_all(folder.path().join(".jobstile/jobstile.db-nodes")).unwrap();
+    assert_eq!(daemon.end(), Some(69), "{}", folder.read("log"));
+    assert!(folder.read("log").contains("was deleted while it was held"), "{}", folder.read("log"));
+    let pid = folder.read("pid").trim().to_owned();
+    assert!(!std::path::Path::new("/proc").join(&pid).exists(), "{pid} lives");
+}

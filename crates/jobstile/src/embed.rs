@@ -361,7 +361,7 @@ impl Jobstile {
         engine.open().await?;
         tokio::select! {
             _ = until => {}
-            () = engine.replaced() => {}
+            () = engine.cut_off() => {}
         }
         let (_hurry, hurried) = watch::channel(0);
         engine.shut_down(hurried).await

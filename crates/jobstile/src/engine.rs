@@ -280,15 +280,16 @@ impl Engine {
         self.queue.execute(Op::Sweep).await.map(drop)
     }
 
-    /// Waits until the store's file turns out to be deleted or replaced: nothing is claimed any more then.
-    pub async fn replaced(&self) {
-        self.desk.replaced.notified().await;
+    /// Waits until the store's file or this node's lock turns out to be deleted or replaced: others cannot see this node
+    /// then, and it claims nothing any more. To shut it down ends its attempts at once.
+    pub async fn cut_off(&self) {
+        self.desk.is_cut_off.notified().await;
     }
 
     /// Stops claiming, lets attempts end within their grace, then ends them; a second value on `hurry` ends them now.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Where the store fails; [`Kind::Replaced`] where this node was cut off.
     pub async fn shut_down(mut self, mut hurry: watch::Receiver<u32>) -> Result<()> {
         self.desk.set_open(false);
         self.closing.send_replace(true);
@@ -305,7 +306,7 @@ impl Engine {
             if self.desk.busy() == 0 && ended.get_or_insert_with(clock::Stopwatch::start).read() > STORE_PATIENCE {
                 break;
             }
-            let hurried = *hurry.borrow() > 0;
+            let hurried = *hurry.borrow() > 0 || self.desk.why_cut_off().is_some();
             match hurried {
                 true => self.worker.stop_all(Stop::Now, None),
                 false => self.worker.stop_all(Stop::Interrupt, Some(began.read())),
@@ -318,6 +319,9 @@ impl Engine {
         }
         if let Some(runners) = self.runners.take() {
             runners.close().await;
+        }
+        if let Some(why) = self.desk.why_cut_off() {
+            return Err(Error::new(Kind::Replaced, why));
         }
         let node = self.node.id.clone();
         self.queue.execute(Op::Reap { node, reason: "stopped".to_owned(), printed: HashMap::new() }).await?;

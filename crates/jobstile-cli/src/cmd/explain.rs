@@ -38,7 +38,10 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let opened = open_quietly(global)?;
     let page = match args.what.parse::<i64>() {
         _ if args.key => key::explain(&opened, &args.what, &args.fields)?,
-        Ok(number) if number > 0 => run::explain(&opened, RunId(number))?,
+        // A job may have a number as its name.
+        Ok(number) if number > 0 && (opened.client.run(RunId(number))?.is_some() || opened.client.job(&args.what)?.is_none()) => {
+            run::explain(&opened, RunId(number))?
+        }
         _ => job::explain(&opened, &args.what)?,
     };
     match global.output {

@@ -197,8 +197,8 @@ async fn serve(
                 notify::ready();
             }
             () = &mut stopped => break,
-            () = engine.replaced() => {
-                tracing::error!("The store was deleted or replaced, nothing is started any more");
+            () = engine.cut_off() => {
+                tracing::error!("The store or its folder was deleted or replaced, what runs is ended");
                 break;
             }
             () = notify::watchdog() => {}
@@ -336,6 +336,9 @@ async fn reload(engine: &Engine, args: &Args, global: &Global, old: Loaded) -> L
     match apply(engine, &loaded, &gathered).await {
         Ok(()) => {
             tracing::info!(jobs = loaded.jobs.len(), "Configuration read again");
+            if (&loaded.store, loaded.workers, loaded.kill_after) != (&old.store, old.workers, old.kill_after) {
+                tracing::warn!("store, workers and kill_after stay as they were until the daemon is started again");
+            }
             loaded
         }
         Err(error) => {

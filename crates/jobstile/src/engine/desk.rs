@@ -54,8 +54,8 @@ pub(crate) struct Desk {
     pub(crate) cut_short: Notify,
     /// Nothing runs any more, and all results are stored.
     pub(crate) idle: Notify,
-    /// The store's file is not the one that was opened.
-    pub(crate) replaced: Notify,
+    /// This node may work no longer.
+    pub(crate) is_cut_off: Notify,
 }
 
 #[derive(Debug)]
@@ -66,6 +66,8 @@ struct State {
     light: usize,
     /// Attempts whose result is not stored yet.
     unsettled: usize,
+    /// Why this node may work no longer.
+    cut_off: Option<String>,
     others: Option<(Counters, Counters)>,
 }
 
@@ -78,7 +80,15 @@ impl Desk {
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<(Claimed, Weight)>) {
         // No more than `workers` are ever in it: that many are offered.
         let (give, given) = mpsc::unbounded_channel();
-        let state = State { open: false, runnable: Arc::default(), heavy: 0, light: 0, unsettled: 0, others: None };
+        let state = State {
+            open: false,
+            runnable: Arc::default(),
+            heavy: 0,
+            light: 0,
+            unsettled: 0,
+            cut_off: None,
+            others: None,
+        };
         let desk = Self {
             node,
             workers,
@@ -89,7 +99,7 @@ impl Desk {
             asked_to_end: Notify::new(),
             cut_short: Notify::new(),
             idle: Notify::new(),
-            replaced: Notify::new(),
+            is_cut_off: Notify::new(),
         };
         (Arc::new(desk), given)
     }
@@ -107,6 +117,19 @@ impl Desk {
     /// From now on this node claims, or not.
     pub(crate) fn set_open(&self, open: bool) {
         self.state().open = open;
+    }
+
+    /// The store or the lock is not the one that this node opened: others cannot see it, so it must not work beside them.
+    pub(crate) fn cut_off(&self, why: String) {
+        let mut state = self.state();
+        state.open = false;
+        state.cut_off.get_or_insert(why);
+        self.is_cut_off.notify_one();
+    }
+
+    /// Why this node may work no longer.
+    pub(crate) fn why_cut_off(&self) -> Option<String> {
+        self.state().cut_off.clone()
     }
 
     /// What this node can run from now on.

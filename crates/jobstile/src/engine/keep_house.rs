@@ -108,8 +108,7 @@ impl House {
         match self.queue.execute(op).await {
             Ok(answer) => Some(answer),
             Err(error) if error.kind() == Kind::Replaced => {
-                self.desk.set_open(false);
-                self.desk.replaced.notify_one();
+                self.desk.cut_off(error.to_string());
                 None
             }
             Err(error) => {
@@ -126,8 +125,10 @@ impl House {
             last_access: rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
             last_modification: rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
         };
-        // A node without lock file shows nothing; whether it lives does not depend on it.
-        let _ = rustix::fs::utimensat(rustix::fs::CWD, &lock, &now, rustix::fs::AtFlags::empty());
+        let shown = rustix::fs::utimensat(rustix::fs::CWD, &lock, &now, rustix::fs::AtFlags::empty());
+        if shown == Err(rustix::io::Errno::NOENT) && self.store.is_some() {
+            self.desk.cut_off(format!("the lock file {} was deleted while it was held", lock.display()));
+        }
     }
 
     async fn pass_on_requests(&self) {

@@ -11,13 +11,13 @@ use crate::error::Error;
 use crate::exit::Code;
 use crate::text::duration::spoken;
 use crate::text::time::Times;
-use crate::text::words::count;
+use crate::text::words::{self, count};
 
 /// Explains who holds the key of these fields.
 pub(super) fn explain(opened: &Opened, name: &str, fields: &[String]) -> Result<Page, Error> {
     let job = opened.job(name)?;
-    let shown = if fields.is_empty() { "the key".to_owned() } else { fields.join(" ") };
     let key = key_of(opened, &job, fields)?;
+    let shown = words::key(&key).unwrap_or_else(|| "the key".to_owned());
     let holder = match opened.client.holder(job.id, &key)? {
         Some(holder) => Some(holder),
         None => opened.client.live_of_key(job.id, &key, 1)?.pop(),

@@ -180,6 +180,7 @@ fn superseded(page: &mut Page, opened: &Opened, run: &RunInfo) -> Result<(), Err
 fn next(page: &mut Page, run: &RunInfo) {
     let id = run.row.id;
     match run.row.state {
+        State::Running if run.row.cancel_at.is_some() => {}
         State::Running => page.says("to end it", format!("jobstile cancel {id}")),
         State::Retrying => page.says("now", format!("jobstile retry {id}   (starts it at once)")),
         State::Dead => page.says("again", format!("jobstile retry {id}")),

@@ -264,3 +264,10 @@ fn the_terminal_is_as_it_was_afterwards() {
         assert!(screen.bytes.ends_with("\x1b[?1049l"), "{act:?}: {:?}", &screen.bytes[shows..]);
     }
 }
+
+#[test]
+fn it_ends_with_its_terminal() {
+    let world = World::new();
+    let screen = on_terminal(&world, (80, 24), &["monitor", "-c", "-i", "60"], "CLOSE");
+    assert_eq!(screen.code, 0, "{}", screen.bytes);
+}

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use crate::world::{World, without_times};
 
 /// Runs its arguments on a terminal of so many columns and rows. Once so much was printed as marks a whole screen, it
-/// presses a key or sends a signal, and waits for the end. Prints the exit code and then what came, as it came.
+/// presses a key, sends a signal or closes the terminal, and waits for the end. Prints the exit code and then what came, as it came.
 const SCRIPT: &str = r#"
 import fcntl, os, pty, select, signal, struct, sys, termios, time
 columns, rows, until, act = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3].encode(), sys.argv[4]
@@ -21,20 +21,27 @@ if child == 0:
     os.execv(sys.argv[5], sys.argv[5:])
 came, end, acted = b'', time.monotonic() + 20, not act
 while time.monotonic() < end:
-    if select.select([master], [], [], 0.05)[0]:
+    if act == 'CLOSE' and acted:
+        time.sleep(0.05)
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            break
+    elif select.select([master], [], [], 0.05)[0]:
         came += os.read(master, 65536)
     elif os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
         break
     if not acted and until in came:
         acted = True
-        if act.startswith('SIG'):
+        if act == 'CLOSE':
+            os.close(slave)
+            os.close(master)
+        elif act.startswith('SIG'):
             os.kill(child, getattr(signal, act))
         else:
             os.write(master, act.encode())
 else:
     os.kill(child, signal.SIGKILL)
 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-same = termios.tcgetattr(slave)[:4] == before[:4]
+same = act != 'CLOSE' and termios.tcgetattr(slave)[:4] == before[:4]
 sys.stdout.buffer.write(b'%d %d\n' % (code, same) + came)
 "#;
 
@@ -46,7 +53,7 @@ pub(crate) struct Terminal {
     pub(crate) bytes: String,
 }
 
-/// Runs it. What stays on the screen until somebody acts is ended by keys or a signal's name; `word=` before that: once
+/// Runs it. What stays on the screen until somebody acts is ended by keys, a signal's name or CLOSE; `word=` before that: once
 /// the word was drawn.
 pub(crate) fn on_terminal(world: &World, (columns, rows): (u16, u16), line: &[&str], act: &str) -> Terminal {
     let like = world.command(line);

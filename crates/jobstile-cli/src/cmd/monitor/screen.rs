@@ -11,6 +11,8 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, execute, queue, style, terminal};
 
+use jobstile::engine::clock;
+use rustix::event::{PollFd, PollFlags, Timespec, poll as poll_files};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::page;
@@ -24,6 +26,10 @@ use crate::text::fit::Form;
 
 /// How soon a signal is seen.
 const STEP: Duration = Duration::from_millis(100);
+/// How often it is asked whether the terminal is still there.
+const LOOK_AT_TERMINAL: Duration = Duration::from_secs(1);
+/// How long the end may take after a signal.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 // The screen as it was, whatever happens.
 struct Screen;
@@ -39,10 +45,14 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // There is nobody left to tell if that fails.
-        let _ = execute!(std::io::stdout(), cursor::Show, EnableLineWrap, LeaveAlternateScreen);
-        let _ = terminal::disable_raw_mode();
+        give_back();
     }
+}
+
+fn give_back() {
+    // There is nobody left to tell if that fails.
+    let _ = execute!(std::io::stdout(), cursor::Show, EnableLineWrap, LeaveAlternateScreen);
+    let _ = terminal::disable_raw_mode();
 }
 
 /// Looks again and again until q, Esc or Ctrl-C, or a signal.
@@ -101,6 +111,15 @@ fn leaves(every: Duration, signals: &Signals) -> Result<bool, Error> {
     Ok(signals.came())
 }
 
+// The terminal of a window that was closed.
+fn is_hung_up() -> bool {
+    let stdin = std::io::stdin();
+    let mut terminal = [PollFd::new(&stdin, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll_files(&mut terminal, Some(&now)).is_ok()
+        && terminal[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+}
+
 // The signals that end the program, as an event: the screen has to be given back.
 struct Signals {
     came: Arc<AtomicBool>,
@@ -108,7 +127,7 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Self, Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let kinds = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt(), SignalKind::quit()];
         let entered = runtime.enter();
         let [term, hang_up, interrupt, quit] = kinds.map(signal);
@@ -119,14 +138,21 @@ impl Signals {
         let seen = came.clone();
         std::thread::spawn(move || {
             runtime.block_on(async {
-                tokio::select! {
-                    _ = term.recv() => {}
-                    _ = hang_up.recv() => {}
-                    _ = interrupt.recv() => {}
-                    _ = quit.recv() => {}
+                while !is_hung_up() {
+                    tokio::select! {
+                        _ = term.recv() => return,
+                        _ = hang_up.recv() => return,
+                        _ = interrupt.recv() => return,
+                        _ = quit.recv() => return,
+                        () = clock::sleep(LOOK_AT_TERMINAL) => {}
+                    }
                 }
             });
             seen.store(true, Ordering::SeqCst);
+            // A look for keys on a terminal that has gone away does not come back.
+            clock::block(PATIENCE);
+            give_back();
+            std::process::exit(0);
         });
         Ok(Self { came })
     }

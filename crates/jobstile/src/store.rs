@@ -232,14 +232,6 @@ pub struct FirstAnswer {
     pub by: Option<RunId>,
 }
 
-impl FirstAnswer {
-    /// Its arguments could not be read. Without arguments there is nothing that could be bad about them.
-    #[must_use]
-    pub fn unreadable(&self) -> bool {
-        self.code == Code::BadArguments && self.args.is_none()
-    }
-}
-
 /// A process that works on the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeRow {

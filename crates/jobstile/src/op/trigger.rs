@@ -42,10 +42,9 @@ pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra)
         return refused(view, trigger, extra, None, Arc::default(), refuse(Problem::UnknownJob));
     };
     let first = first_answer(view, job, trigger)?;
-    let args = trigger.args.as_ref().ok().and_then(|args| args.stored());
     let seen = match &first {
         None => Seen::New,
-        Some(first) if first.args == args && first.unreadable() == trigger.args.is_err() => Seen::Before,
+        Some(first) if first.args == remembered(trigger) => Seen::Before,
         Some(_) => Seen::WithOtherArguments,
     };
     let (key, keyed, problem) = key_of(view, job, trigger)?;
@@ -75,6 +74,11 @@ pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra)
         (Verdict::Replay, Some(first)) => replayed(view, trigger, job, &first),
         (Verdict::Replay, None) => Err(Error::invariant("a replayed trigger has a first answer")),
     }
+}
+
+// The arguments of a trigger id, to be compared: those that could not be read are an empty text, which no JSON is.
+fn remembered(trigger: &Trigger) -> Option<Arc<str>> {
+    trigger.args.as_ref().map_or_else(|_| Some(Arc::default()), |args| args.stored())
 }
 
 fn first_answer(view: &mut View<'_>, job: i64, trigger: &Trigger) -> Result<Option<FirstAnswer>> {
@@ -245,7 +249,7 @@ fn refused(
         key,
         by,
         minute: None,
-        args: trigger_id.as_ref().and_then(|_| trigger.args.as_ref().ok().and_then(|args| args.stored())),
+        args: trigger_id.as_ref().and_then(|_| remembered(trigger)),
         trigger_id,
         nominal: extra.nominal,
         priority: trigger.priority.unwrap_or(Priority::Normal),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jobstile::args::Args;
 use jobstile::op::{Answer, Apply, Claim, Claimed, Free, JobPolicy, Op, Pause, Runnable, Settle, Trigger, Weight};
-use jobstile::store::sqlite::Store;
+use jobstile::store::sqlite::{OpenAs, Store};
 use jobstile::store::{NodeRow, Printed, PruneBefore};
 use jobstile_core::id::RunId;
 use jobstile_core::outcome::Outcome;
@@ -110,14 +110,21 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 struct World {
-    store: Store,
+    /// Processes that work on one store; `picks` says whose turn it is.
+    stores: Vec<Store>,
+    picks: Vec<usize>,
+    said: Vec<String>,
     now: Time,
     claimed: Vec<(usize, Claimed)>,
 }
 
 impl World {
     fn new() -> Self {
-        let mut world = Self { store: Store::in_memory().unwrap(), now: Time(1_800_000_000_000_000), claimed: vec![] };
+        Self::of(vec![Store::in_memory().unwrap()], vec![0])
+    }
+
+    fn of(stores: Vec<Store>, picks: Vec<usize>) -> Self {
+        let mut world = Self { stores, picks, said: vec![], now: Time(1_800_000_000_000_000), claimed: vec![] };
         for node in 0..2 {
             world.enter(node);
         }
@@ -135,7 +142,10 @@ impl World {
     }
 
     fn op(&mut self, op: Op) -> jobstile::Result<Answer> {
-        let answer = self.store.execute(self.now, std::slice::from_ref(&op)).answers.pop().unwrap();
+        let whose = self.picks[self.said.len() % self.picks.len()] % self.stores.len();
+        let mut done = self.stores[whose].execute(self.now, std::slice::from_ref(&op));
+        let answer = done.answers.pop().unwrap();
+        self.said.push(format!("{answer:?} {:?}", done.facts));
         if let Err(error) = &answer {
             assert!(
                 matches!(error.kind(), jobstile::Kind::NotFound | jobstile::Kind::Invalid | jobstile::Kind::Taken),
@@ -263,7 +273,7 @@ fn a_limit_that_comes_back_gives_slots_to_all_that_run() {
         world.apply(&[(true, limited(limit))], (true, true, true));
         world.take(&Step::Trigger { job: 0, args: 0, later: false, id: None, priority: None });
         world.take(&Step::Claim { node: 0, free: 1 });
-        assert_eq!(world.store.verify().unwrap(), [], "{limit:?}");
+        assert_eq!(world.stores[0].verify().unwrap(), [], "{limit:?}");
     }
     assert_eq!(world.claimed.len(), 2, "two run where one is allowed: no third one starts");
 }
@@ -276,8 +286,26 @@ proptest! {
         let mut world = World::new();
         for (at, step) in steps.iter().enumerate() {
             world.take(step);
-            let broken = world.store.verify().unwrap();
+            let broken = world.stores[0].verify().unwrap();
             prop_assert!(broken.is_empty(), "after step {at}: {step:?}\n{broken:#?}");
         }
+    }
+
+    #[test]
+    fn it_does_not_matter_which_process_executes(
+        steps in prop::collection::vec(step(), 1..40),
+        picks in prop::collection::vec(0..3usize, 1..12),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("store.db");
+        let stores = (0..3).map(|_| Store::open(&file, OpenAs::Owner).unwrap()).collect();
+        let (mut alone, mut together) = (World::new(), World::of(stores, picks));
+        for step in &steps {
+            alone.take(step);
+            together.take(step);
+            prop_assert_eq!(alone.said.last(), together.said.last());
+        }
+        prop_assert_eq!(alone.said, together.said);
+        prop_assert!(together.stores[0].verify().unwrap().is_empty());
     }
 }

@@ -48,7 +48,8 @@ pub(crate) enum Event {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Asker {
     Nobody,
-    Claim(usize),
+    /// A node, and which of its lives.
+    Claim(usize, u64),
     Requests(usize),
     Look(usize),
     Prune,
@@ -314,7 +315,8 @@ impl World {
         if self.rng.chance(self.faults.delayed_claim) {
             self.counts.fault("claim delayed");
         } else if free.total > 0 {
-            self.ask(Op::Claim(Claim { node: id, jobs, free }), Asker::Claim(nth));
+            let asker = Asker::Claim(nth, self.nodes[nth].life);
+            self.ask(Op::Claim(Claim { node: id, jobs, free }), asker);
         }
     }
 
@@ -398,13 +400,15 @@ impl World {
     fn react(&mut self, askers: &[Asker], done: &Done) -> Result<(), String> {
         for (asker, answer) in askers.iter().zip(&done.answers) {
             match (asker, answer) {
-                (Asker::Claim(nth), Ok(Answer::Claimed(claimed))) if !claimed.is_empty() => {
+                // It went away while the batch was under way: nobody hears the answer.
+                (Asker::Claim(nth, life), Ok(Answer::Claimed(_))) if self.nodes[*nth].life != *life => {}
+                (Asker::Claim(nth, life), Ok(Answer::Claimed(claimed))) if !claimed.is_empty() => {
                     if self.rng.chance(self.faults.crash_after_claim) {
                         self.counts.fault("crash after claim");
                         self.crash(*nth);
                         continue;
                     }
-                    let life = self.nodes[*nth].life;
+                    let life = *life;
                     for claimed in claimed {
                         let (rng, counts) = (&mut self.rng, &mut self.counts);
                         self.nodes[*nth].start(self.t, claimed, &self.behaviour, rng, counts);

@@ -303,7 +303,8 @@ impl Keeper {
             if leaves.is_err() {
                 let _ = child.kill().await;
             }
-            if !told_to_leave {
+            // Without attempts nobody missed it; and its end may be heard before the word that it was told to leave.
+            if !told_to_leave && left > 0 {
                 tracing::warn!(attempts = left, "Keeper ended, ending what it had started");
             }
             sweep::end_inherited(&context.node, pid, context.owns_children, kill_after).await;

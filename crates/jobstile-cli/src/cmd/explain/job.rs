@@ -148,7 +148,8 @@ impl Known<'_> {
         let mut queued: Vec<i64> =
             self.live.iter().filter(|run| run.row.state == State::Queued).map(|run| run.row.id.0).collect();
         queued.sort_unstable();
-        if !queued.is_empty() && (queued.len() > 1 || self.first(State::Running).is_some() || self.held_up()) {
+        let others = self.first(State::Running).is_some() || self.first(State::Retrying).is_some();
+        if !queued.is_empty() && (queued.len() > 1 || others || self.held_up()) {
             let shown = queued.iter().take(5).map(i64::to_string).collect::<Vec<_>>().join(", ");
             let more = if queued.len() > 5 { ", …" } else { "" };
             page.says("waiting", format!("{}: {shown}{more}", count(queued.len() as u64, "run")));
@@ -165,7 +166,8 @@ impl Known<'_> {
 
     // Does the answer name no run, although some may wait?
     fn held_up(&self) -> bool {
-        self.job.paused(self.times.now()).is_some() || self.opened.alive.is_empty()
+        let cannot = unable(self.opened, &self.job.name).ok().flatten().is_some();
+        self.job.paused(self.times.now()).is_some() || self.opened.alive.is_empty() || cannot
     }
 
     // Whether the run in the way may have missed what the last tick would have seen.
@@ -240,8 +242,10 @@ impl Known<'_> {
         let (numbers, since) = self.numbers()?;
         let Some((mean, schedule)) = numbers.run.mean().zip(self.policy.schedule) else { return Ok(()) };
         let ticks = numbers.count(|source, _| source == "schedule");
-        let runs = numbers.count(|_, code| code == "within_limits");
-        let skips = numbers.count(|_, code| code.starts_with("duplicate") || code == "concurrency_limit" || code == "paused");
+        let of_ticks = |is: fn(&str) -> bool| numbers.count(|source, code| source == "schedule" && is(code));
+        let runs = of_ticks(|code| code == "within_limits");
+        let skips =
+            of_ticks(|code| code.starts_with("duplicate") || code == "concurrency_limit" || code == "paused");
         let load = self.load(&numbers).map_or(String::new(), |load| {
             let over = if load > 1.0 { ", over 1 cannot keep up" } else { "" };
             format!(": load {load:.2}{over}")
@@ -250,7 +254,12 @@ impl Known<'_> {
             0 => String::new(),
             n => format!(", {} missed", number(n)),
         };
-        let counts = format!("{}, {}, {}{missed}", count(ticks, "tick"), count(runs, "run"), count(skips, "skip"));
+        let asked = match numbers.count(|source, _| source != "schedule") {
+            0 => String::new(),
+            n => format!(" · {}", count(n, "trigger")),
+        };
+        let counts =
+            format!("{}, {}, {}{missed}{asked}", count(ticks, "tick"), count(runs, "run"), count(skips, "skip"));
         let (since, every) = (self.times.at(since), short(schedule.every));
         let said = format!("since {since}: {counts}. Takes {}, fires every {every}{load}", spoken(mean));
         page.says("pattern", said);

@@ -66,11 +66,17 @@ pub(super) fn run(global: &Global, job: Option<&str>, every: Duration) -> Result
         let (columns, rows) = terminal::size().unwrap_or((80, 24));
         let height = usize::from(rows).saturating_sub(1);
         let form = Form { width: Some(columns.into()), height: Some(height), colour: text::colour_on_stdout() };
-        draw(&page::of(&opened, &state, before.as_ref(), form), rows, every)?;
+        let left = draw(&page::of(&opened, &state, before.as_ref(), form), rows, every)
+            .and_then(|()| leaves(every, &signals));
         before = Some(state);
-        if leaves(every, &signals)? {
-            drop(screen);
-            return Ok(Code::Done);
+        match left {
+            Ok(false) => {}
+            // Nothing can be shown on a terminal that has gone away, and nobody is there to be told.
+            Err(error) if !is_hung_up() => return Err(error),
+            _ => {
+                drop(screen);
+                return Ok(Code::Done);
+            }
         }
     }
 }

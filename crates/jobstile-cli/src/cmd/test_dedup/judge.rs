@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::scratch::Counted;
 use crate::text::table::Paint;
+use crate::text::words::number;
 
 /// What a job did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub(super) fn judge(
         Verdict::Passes => "passes".to_owned(),
         Verdict::QueuesByDesign => match &policy.dedup {
             Some(_) => "queues by design: one of the same arguments may wait".to_owned(),
-            None => format!("queues by design: {} may wait", policy.max_waiting),
+            None => format!("queues by design: {} may wait", number(policy.max_waiting.into())),
         },
         Verdict::SideBySideByDesign => "side by side by design: max_concurrent is unlimited".to_owned(),
         Verdict::Fails => blame(policy, switches, causes),

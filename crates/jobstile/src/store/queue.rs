@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Counters;
 use super::sqlite::Store;
-use crate::engine::clock::{Clock, Stopwatch};
+use crate::engine::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::fact::Fact;
 use crate::op::{Answer, Claim, Claimed, Op};
@@ -19,8 +19,6 @@ pub const MAX_BATCH: usize = 1_000;
 pub const MAX_BATCH_BYTES: usize = 4 << 20;
 /// How long the operations of one batch may take before its commit: larger groups are slower ones for everybody in them.
 const MAX_BATCH_TIME: Duration = Duration::from_millis(20);
-/// How long those who were just answered are given to come again, and at most this share of their batch.
-const MAX_PATIENCE: (Duration, u32) = (Duration::from_micros(100), 4);
 /// Callers that wait for a place in the queue; more wait outside.
 const MAX_ASKED: usize = 4_096;
 
@@ -78,7 +76,7 @@ impl Queue {
     /// Where no thread can be had.
     pub(crate) fn start(store: Store, clock: Clock, standing: Option<Arc<dyn Standing>>) -> Result<Self> {
         let (sender, receiver) = mpsc::channel(MAX_ASKED);
-        let writer = Writer { store, clock, standing, receiver, last: None, room: MAX_BATCH, answered: None };
+        let writer = Writer { store, clock, standing, receiver, last: None, room: MAX_BATCH };
         std::thread::Builder::new()
             .name("jobstile-store".to_owned())
             .spawn(move || writer.work())
@@ -131,14 +129,6 @@ struct Writer {
     last: Option<Counters>,
     /// Operations for which there is time in a batch.
     room: usize,
-    answered: Option<Answered>,
-}
-
-/// Those who were answered last. Callers who wait for each other's commits come again at once, and together.
-struct Answered {
-    callers: usize,
-    since: Stopwatch,
-    patience: Duration,
 }
 
 #[derive(Default)]
@@ -164,15 +154,12 @@ impl Writer {
         }
     }
 
-    /// Whoever has come, and after the first of them for a moment the others who were just answered; none: nobody can come
-    /// any more.
+    /// Whoever has come; nobody is waited for beyond the first. None: nobody can come any more.
     fn gather(&mut self) -> Option<Group> {
         let mut group = Group::default();
-        let answered = self.answered.take();
         while group.ops.len() < self.room && group.bytes < MAX_BATCH_BYTES {
             match self.receiver.try_recv() {
                 Ok(message) => group.take_in(message),
-                Err(_) if answered.as_ref().is_some_and(|last| last.may_come_to(&group)) => std::thread::yield_now(),
                 Err(_) if group.askers.is_empty() && !group.look => group.take_in(self.receiver.blocking_recv()?),
                 Err(_) => break,
             }
@@ -181,8 +168,6 @@ impl Writer {
     }
 
     fn batch(&mut self, Group { mut ops, askers, .. }: Group) {
-        let began = Stopwatch::start();
-        let callers = askers.len();
         let offer = self.standing.as_ref().and_then(|standing| standing.offer());
         let claims = offer.is_some();
         ops.extend(offer.map(Op::Claim));
@@ -201,8 +186,6 @@ impl Writer {
                 Asker::Many(n, answer) => drop(answer.send(answers.by_ref().take(n).collect())),
             }
         }
-        let patience = MAX_PATIENCE.0.min(began.read() / MAX_PATIENCE.1);
-        self.answered = Some(Answered { callers, since: Stopwatch::start(), patience });
         let others = match (self.last, done.counters) {
             (Some(last), Some((before, _))) if last.run < before.run || last.refusal < before.refusal => {
                 Some((last, before))
@@ -219,12 +202,6 @@ impl Writer {
         {
             standing.claimed(claimed);
         }
-    }
-}
-
-impl Answered {
-    fn may_come_to(&self, group: &Group) -> bool {
-        !group.askers.is_empty() && group.askers.len() < self.callers && self.since.read() < self.patience
     }
 }
 

@@ -73,10 +73,15 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// The origin of each of a list of settings, as the store keeps them: one JSON object.
+    /// The origin of each of a list of settings, as the store keeps them: one JSON object. What a variable stands instead
+    /// of has a name of its own there.
     pub(crate) fn origins(settings: &[Setting]) -> String {
         let all = settings.iter().map(|setting| (setting.key.to_owned(), setting.origin.to_string().into()));
-        Value::Object(all.collect()).to_string()
+        let written = settings.iter().filter_map(|setting| {
+            let (value, _) = setting.instead_of.as_ref()?;
+            Some((format!("{} instead of", setting.key), setting::shown(value).into()))
+        });
+        Value::Object(all.chain(written).collect()).to_string()
     }
 }
 

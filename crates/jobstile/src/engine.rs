@@ -33,6 +33,8 @@ use clock::Clock;
 use desk::{Desk, Workers};
 use worker::{Defined, Worker};
 
+pub use keep_house::LOOK_FOR_COMMANDS;
+
 /// An attempt has started.
 #[derive(Debug)]
 pub struct Started<'a> {

@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_secs(1);
 /// Between two looks at what other processes write.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// How often a command that was missing is looked for, in seconds.
-const LOOK_FOR_COMMANDS: u64 = 20;
+pub const LOOK_FOR_COMMANDS: u64 = 20;
 /// How often history is pruned.
 const PRUNE: u64 = 600;
 /// Rows that one prune deletes at the most of each kind; there may be another one at once.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jobstile::client::{JobInfo, Liveness, RunFilter, RunInfo, hour_of};
+use jobstile::engine::LOOK_FOR_COMMANDS;
 use jobstile::store::numbers::Numbers;
 use jobstile_core::policy::{Concurrency, KeyRule, Policy, Switches, Until};
 use jobstile_core::run::State;
@@ -89,7 +90,7 @@ impl Known<'_> {
             return Ok(format!("{name} does not run: no daemon works on this store."));
         }
         if let Some(reason) = unable(self.opened, name)? {
-            return Ok(format!("{name} waits: {reason}."));
+            return Ok(format!("{name} waits: {reason} (looked for every {LOOK_FOR_COMMANDS} s)."));
         }
         if let Some(run) = self.first(State::Running) {
             let for_ = spoken(now.since(run.row.claimed_at.unwrap_or(run.row.due)));
@@ -140,7 +141,11 @@ impl Known<'_> {
         let Some(variable) = origin.strip_prefix("environment ") else { return origin };
         let nodes: Vec<&str> = self.opened.alive.iter().map(|node| node.row.name.as_str()).collect();
         let whose = if nodes.is_empty() { "the daemon".to_owned() } else { nodes.join(", ") };
-        format!("{variable}=false (environment of {whose})")
+        let written = match crate::cmd::ls::origin(&self.job.origins, "enabled instead of").as_str() {
+            "default" => String::new(),
+            value => format!("; the file says enabled = {value}"),
+        };
+        format!("{variable}=false (environment of {whose}{written})")
     }
 
     // Runs that wait besides the one that the answer is about, and one that only counts as running.

@@ -79,7 +79,7 @@ fn every_job_and_what_queues_by_design() {
     events                  2        1         2  2 duplicate_waiting  queues by design: one of the same arguments may wait
     free                    4      any         4                       side by side by design: max_concurrent is unlimited
     keyed                   1        1         1  3 duplicate_running  passes
-    line                    4        1         4                       queues by design: 100000 may wait
+    line                    4        1         4                       queues by design: 100,000 may wait
     pair                    2        2         2  2 concurrency_limit  passes
     poll                    1        1         1  3 concurrency_limit  passes
 
@@ -101,7 +101,7 @@ fn without_deduplication_jobs_stack_up() {
     events                  3        1         3                                   FAILS
     free                    3      any         3                                   side by side by design: max_concurrent is unlimited
     keyed                   3        1         3                                   FAILS
-    line                    3        1         3                                   queues by design: 100000 may wait
+    line                    3        1         3                                   queues by design: 100,000 may wait
     pair                    3        2         3                                   FAILS
     poll                    3        1         3                                   FAILS
 

@@ -109,7 +109,7 @@ fn a_store_that_cannot_be_used() {
     assert_snapshot!(world.screen(&["runs"]), @r"
     $ jobstile runs
     --- to standard error
-    error: ./.jobstile/jobstile.db: the store was written by a newer Jobstile: schema 9, this program knows up to 1
+    error: ./.jobstile/jobstile.db: the store was written by a newer Jobstile: schema 9, this program knows up to 2
       this is 0.1.0; upgrade it. Nothing was changed.
     [exit 69]
     ");

@@ -271,7 +271,7 @@ fn backup_and_migrate() {
     ");
     assert_snapshot!(world.screen(&["migrate"]), @r"
     $ jobstile migrate
-    ./.jobstile/jobstile.db has schema 1, the newest this program knows
+    ./.jobstile/jobstile.db has schema 2, the newest this program knows
     [exit 0]
     ");
     assert_snapshot!(world.screen(&["migrate", "--store", "absent.db"]), @r"

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::row::failed;
 use crate::error::{Error, Kind, Result};
 
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_answers.sql")];
 
 /// The schema that this program writes.
 pub const SCHEMA: usize = MIGRATIONS.len();
@@ -33,7 +33,7 @@ pub(super) fn migrate(connection: &mut Connection, path: Option<&Path>) -> Resul
     {
         let mut copy = path.as_os_str().to_owned();
         copy.push(format!(".schema-{have}.backup"));
-        backup(connection, Path::new(&copy))?;
+        keep(connection, Path::new(&copy))?;
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Another process may have been faster.
@@ -57,6 +57,18 @@ pub(super) fn migrate(connection: &mut Connection, path: Option<&Path>) -> Resul
             .map_err(failed)?;
     }
     transaction.commit().map_err(failed)
+}
+
+// Arguments and output are in the copy: nobody but its owner may read it.
+fn keep(connection: &Connection, copy: &Path) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let failed = |e| Error::new(Kind::Store, format!("cannot write {}", copy.display())).because(e);
+    match std::fs::remove_file(copy) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(e)),
+        _ => {}
+    }
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy).map_err(failed)?;
+    backup(connection, copy)
 }
 
 /// «JOBS» in SQLite's header, so that `file` and others can tell.

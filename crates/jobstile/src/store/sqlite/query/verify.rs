@@ -67,7 +67,7 @@ pub(in crate::store::sqlite) fn verify(connection: &Connection) -> Result<Vec<Vi
     Ok(violations)
 }
 
-// The promises are in the schema first: a table, index or trigger that is not there keeps none.
+// The promises are in the schema first: a table, column, index or trigger that is not there keeps none.
 fn missing(connection: &Connection) -> Result<Vec<Violation>> {
     static WHOLE: OnceLock<BTreeSet<String>> = OnceLock::new();
     let whole = match WHOLE.get() {
@@ -80,7 +80,7 @@ fn missing(connection: &Connection) -> Result<Vec<Violation>> {
         }
     };
     let here = schema(connection)?;
-    let demands = "every table, index and trigger of the schema is there";
+    let demands = "every table, column, index and trigger of the schema is there";
     Ok(whole.difference(&here).map(|found| Violation { check: SCHEMA, demands, found: found.clone() }).collect())
 }
 
@@ -109,7 +109,8 @@ mod tests {
             (2, 'b', '{\"max_concurrent\": null, \"schedule\": null, \"enabled\": true}', 'o', 1, '{}', null, null);
         insert into tally values (1, 1, 1, 1, 1), (2, 0, 0, 1, 0);
         update store set next_run = 20, next_refusal = 20, next_fence = 20, next_version = 2;
-        insert into node values ('n', 'web1', 'daemon', 'web1', 1, 'u', 'p', '/d', 4, 1, 1, 1, null, null);
+        insert into node (id, name, kind, host, pid, user, program, dir, workers, busy, started_at, seen_at, ended_at, end_reason)
+            values ('n', 'web1', 'daemon', 'web1', 1, 'u', 'p', '/d', 4, 1, 1, 1, null, null);
         insert into slot values (1, 0, 1, 5), (1, 1, null, null);
     ";
 
@@ -157,7 +158,8 @@ mod tests {
             run(7, 1, "cancelled", 0, 0, 0),
             run(8, 2, "running", 1, 0, 7),
             "insert into output values (5, 1, x'41', x'', 0);".into(),
-            "insert into refusal values (1, 1, 'a', 'cli', 'skipped', 'duplicate_running', 'k', 1, null, 't', null, null,
+            "insert into refusal (id, job, job_name, source, decision, code, key, by_run, minute, trigger_id, nominal, args,
+                priority, by_whom, version, first_at, last_at, count) values (1, 1, 'a', 'cli', 'skipped', 'duplicate_running', 'k', 1, null, 't', null, null,
                 'normal', 'u', 1, 1, 1, 1);"
                 .into(),
         ];
@@ -216,6 +218,7 @@ mod tests {
             ("jobs_have_their_tally", "delete from tally where job = 2"),
             ("jobs_have_their_tally", "delete from store"),
             (SCHEMA, "drop index run_target"),
+            (SCHEMA, "alter table store drop column secret"),
             ("rows_refer_to_rows", "insert into stat values (77, 1, '{}')"),
         ];
         for (check, planted) in planted {

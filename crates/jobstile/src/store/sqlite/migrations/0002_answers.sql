@@ -1,0 +1,35 @@
+-- What the store itself knows. `secret` is random and never published: with it a process is known as one of this store's.
+-- History is pruned by its own time, `aged_to`: a wall clock that leaps does not age it. `aged_at` is when that was set.
+alter table store add column secret text not null default '';
+update store set secret = lower(hex(randomblob(16)));
+alter table store add column aged_to integer;
+alter table store add column aged_at integer;
+
+-- The boot of the machine that a node was started in, and the user who owns its lock file.
+alter table node add column boot_id text;
+alter table node add column lock_uid integer;
+-- The last configuration that it refused, and when; null after one that it took.
+alter table node add column refused text;
+alter table node add column refused_at integer check ((refused is null) = (refused_at is null));
+
+-- Why instants were missed; null for every other refusal, and where an older version did not write it down.
+alter table refusal add column cause text check (cause is null or (code = 'missed' and (
+    cause = 'nobody_there' or cause = 'store_full' or cause = 'store_locked' or cause = 'store_failed' or
+    cause = 'clock_stopped')));
+-- Refusals of one schedule by the same run share one row: `nominal` is the first of their instants, this the last.
+alter table refusal add column last_nominal integer check (last_nominal is null or last_nominal >= nominal);
+
+-- What a run gave back to those who wait for it: JSON.
+create table result (
+    run  integer primary key references run on delete cascade,
+    json text not null check (length(cast(json as blob)) <= 65536)
+) strict;
+
+-- How far a running attempt says it is: `done` of `total`, and in words.
+create table progress (
+    run   integer primary key references run on delete cascade,
+    done  integer not null check (done >= 0),
+    total integer check (total >= 0),
+    words text not null,
+    at    integer not null
+) strict;

@@ -5,25 +5,6 @@ fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The blocks of TOML in a document.
-fn blocks(text: &str) -> Vec<String> {
-    let blocks = text.split("```toml\n").skip(1);
-    blocks.map(|rest| rest.split("```").next().unwrap_or_default().to_owned()).collect()
-}
-
-#[test]
-fn what_the_documents_show_can_be_read() {
-    let mut read = 0;
-    for document in ["README.md", "docs/policies.md", "docs/migrating-from-env.md"] {
-        let text = std::fs::read_to_string(root().join(document)).expect("a document");
-        for block in blocks(&text) {
-            good(&block);
-            read += 1;
-        }
-    }
-    assert!(read > 0);
-}
-
 #[test]
 fn the_examples_are_good() {
     for name in ["monitors.toml", "aibtc.toml"] {

@@ -2,17 +2,17 @@
 //! scenarios themselves are judged. `JOBSTILE_DIFF_SECONDS` (20) bounds the search,
 //! `JOBSTILE_DIFF_SEED` repeats one.
 
-mod model;
 mod program;
 mod random;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
+use jobstile_model::scenario::{self, Facts, Wrong};
 use serde_json::Value;
 
-fn replay(file: &toml::Table) -> Result<Vec<Value>, String> {
-    model::replay(&random::text(file), model::Facts::Plain)
+fn replay(file: &toml::Table) -> Result<Vec<Value>, Wrong> {
+    scenario::replay(&random::text(file), Facts::Plain)
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn is_open(file: &toml::Table, facts: &[Value]) -> bool {
 /// What the two say differently about a scenario, or nothing.
 fn disagreement(file: &toml::Table) -> Option<String> {
     let text = random::text(file);
-    let (expected, expected_log) = random::logs::split(model::replay(&text, model::Facts::WithLog).ok()?);
+    let (expected, expected_log) = random::logs::split(scenario::replay(&text, Facts::WithLog).ok()?);
     if is_open(file, &expected) {
         return None;
     }

@@ -1,11 +1,11 @@
 //! The rules as files: every scenario of `scenarios/` gives the facts written beside it.
 
-mod model;
 mod program;
 mod switches;
 
 use std::path::{Path, PathBuf};
 
+use jobstile_model::scenario::{Facts, replay};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -55,12 +55,12 @@ fn check_all(replay: impl Fn(&Path, &str) -> Result<Vec<Value>, String>) {
 
 #[test]
 fn the_model_gives_the_expected_facts() {
-    check_all(|_, scenario| model::replay(scenario, model::Facts::Plain));
+    check_all(|_, scenario| replay(scenario, Facts::Plain).map_err(|wrong| wrong.to_string()));
 }
 
 #[test]
 fn the_model_decides_as_the_table_of_the_switches() {
-    switches::check(|scenario| model::replay(scenario, model::Facts::WithLog));
+    switches::check(|scenario| replay(scenario, Facts::WithLog).map_err(|wrong| wrong.to_string()));
 }
 
 #[test]

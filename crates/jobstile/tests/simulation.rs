@@ -4,28 +4,22 @@
 //!     JOBSTILE_SIM_SEED=N       this seed alone
 //!     JOBSTILE_SIM_SECONDS=N    fresh seeds for so long, after the fixed ones; default 20
 
-#[path = "simulation/attempts.rs"]
-mod attempts;
 #[path = "simulation/client.rs"]
 mod client;
-#[path = "simulation/clockwork.rs"]
-mod clockwork;
 #[path = "simulation/faults.rs"]
 mod faults;
 #[path = "simulation/heal.rs"]
 mod heal;
+#[path = "simulation/judge.rs"]
+mod judge;
 #[path = "simulation/ledger.rs"]
 mod ledger;
-#[path = "simulation/model.rs"]
-mod model;
 #[path = "simulation/node.rs"]
 mod node;
 #[path = "simulation/report.rs"]
 mod report;
 #[path = "simulation/rng.rs"]
 mod rng;
-#[path = "simulation/rules.rs"]
-mod rules;
 #[path = "simulation/spec.rs"]
 mod spec;
 #[path = "simulation/sql.rs"]

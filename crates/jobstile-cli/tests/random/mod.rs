@@ -7,10 +7,10 @@ mod promises;
 mod rng;
 mod shrink;
 
+use jobstile_model::scenario::{self, Facts, Wrong};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use crate::model;
 pub(crate) use promises::broken;
 use rng::Rng;
 pub(crate) use shrink::shrink;
@@ -129,8 +129,8 @@ pub(crate) fn text(file: &Table) -> String {
     toml::to_string(file).expect("a table is TOML")
 }
 
-fn replay(file: &Table) -> Result<Vec<Json>, String> {
-    model::replay(&text(file), model::Facts::Plain)
+fn replay(file: &Table) -> Result<Vec<Json>, Wrong> {
+    scenario::replay(&text(file), Facts::Plain)
 }
 
 fn span(ms: usize) -> Value {

@@ -8,18 +8,18 @@ use jobstile::core::time::Time;
 use jobstile::core::trigger::{Source, When};
 use jobstile::op::{Apply, JobPolicy, Op, Pause, Trigger};
 use jobstile::store::PruneBefore;
+use jobstile_model::{HOUR, MIN, S, Spec, Switches};
 
-use crate::clockwork::Plan;
 use crate::report::Counts;
 use crate::rng::Rng;
-use crate::spec::{ARGS, HOUR, MIN, NOT_JSON, S, Spec, priority, switches};
+use crate::spec::{self, ARGS, NOT_JSON, Plan, WHOLE, priority, switches};
 
 /// What clients remember.
 #[derive(Debug)]
 pub(crate) struct Clients {
     /// Every job there ever was, in the policy now or not.
     pub(crate) jobs: Vec<(String, Spec, bool)>,
-    pub(crate) switches: [bool; 3],
+    pub(crate) switches: Switches,
     ids: usize,
     /// How often one asks for a run that is due later.
     later: f64,
@@ -29,16 +29,19 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) fn new(rng: &mut Rng) -> Self {
-        let jobs = (0..2 + rng.below(4)).map(|n| (format!("job_{n}"), Spec::random(rng), true)).collect();
+        let jobs = (0..2 + rng.below(4)).map(|n| (format!("job_{n}"), spec::random(rng), true)).collect();
         let (later, with_id) = (0.3 * rng.share(), 0.6 * rng.share());
-        let switches = if rng.chance(0.6) { [true; 3] } else { [rng.chance(0.7), rng.chance(0.7), rng.chance(0.7)] };
+        let switches = match rng.chance(0.6) {
+            true => Switches::default(),
+            false => Switches { dedup: rng.chance(0.7), aggressive: rng.chance(0.7), stacking: rng.chance(0.7) },
+        };
         Self { jobs, switches, ids: 0, later, with_id }
     }
 
     pub(crate) fn trigger(&mut self, now: i64, rng: &mut Rng, counts: &mut Counts) -> Op {
         let job = if rng.chance(0.02) { "nobody_knows".to_owned() } else { rng.pick(&self.jobs).0.clone() };
-        let args = if rng.chance(0.9) { rng.below(6) } else { rng.below(ARGS.len()) };
-        counts.fault_if("arguments unreadable", args == NOT_JSON);
+        let args = if rng.chance(0.9) { rng.below(WHOLE) } else { rng.below(ARGS.len()) };
+        counts.fault_if("arguments unreadable", ARGS[args] == NOT_JSON);
         let id = rng.chance(self.with_id).then(|| {
             self.ids += usize::from(self.ids == 0 || rng.chance(0.6));
             let back = rng.spread(1, self.ids as i64 + 1) as usize;
@@ -46,7 +49,7 @@ impl Clients {
         });
         // Callers that repeat themselves say the same again, most of the time.
         let args = match &id {
-            Some(id) if rng.chance(0.9) => id.bytes().map(usize::from).sum::<usize>() % 6,
+            Some(id) if rng.chance(0.9) => id.bytes().map(usize::from).sum::<usize>() % WHOLE,
             _ => args,
         };
         let when = if rng.chance(self.later) {
@@ -59,7 +62,7 @@ impl Clients {
         };
         Op::Trigger(Trigger {
             job: job.into(),
-            args: Args::parse(ARGS[args].text.as_bytes()),
+            args: Args::parse(ARGS[args].as_bytes()),
             priority: rng.chance(0.2).then(|| priority(rng.below(5))),
             when,
             id,
@@ -109,8 +112,9 @@ impl Clients {
         }
         counts.fault("policy changed");
         if rng.chance(0.3) {
-            let at = rng.below(3);
-            self.switches[at] = !self.switches[at];
+            let Switches { dedup, aggressive, stacking } = &mut self.switches;
+            let switch = [dedup, aggressive, stacking].into_iter().nth(rng.below(3)).expect("one of three");
+            *switch = !*switch;
             counts.fault("switches changed");
         }
         let at = rng.below(self.jobs.len());
@@ -123,7 +127,7 @@ impl Clients {
             counts.fault("job removed");
         } else {
             let before = spec.clone();
-            spec.change(rng);
+            spec::change(spec, rng);
             if let (Some(before), Some(after)) = (before.slots, spec.slots) {
                 counts.fault_if("limit lowered", after < before);
                 counts.fault_if("limit raised", after > before);
@@ -139,7 +143,7 @@ impl Clients {
             self.jobs.iter().filter(|job| job.2).map(|(name, spec, _)| (name.clone(), spec.clone())).collect();
         let policies = jobs.iter().map(|(name, spec)| JobPolicy {
             name: name.clone(),
-            policy: spec.policy(),
+            policy: spec::policy(spec),
             origins: "{}".to_owned(),
         });
         let op = Op::Apply(Apply {
@@ -151,7 +155,7 @@ impl Clients {
             replace: true,
             taken: vec![],
         });
-        (op, Some(Plan { switches: self.switches, jobs, replace: true }))
+        (op, Some(Plan { switches: self.switches, jobs }))
     }
 }
 

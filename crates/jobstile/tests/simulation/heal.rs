@@ -1,13 +1,11 @@
 //! A seed has two halves: faults, then none. In the second everything that was admitted must come to its end, or wait for
 //! something that can be named, within a time that follows from what there is to do.
 
-use jobstile::core::run::State;
 use jobstile::op::Op;
+use jobstile_model::{MIN, Run, S, State};
 
 use crate::faults::Faults;
-use crate::model::Run;
 use crate::node::Power;
-use crate::spec::{MIN, S};
 use crate::world::{Asker, World};
 
 impl World {
@@ -28,10 +26,10 @@ impl World {
             self.step()?;
         }
         self.counts.micros = self.t;
-        for _ in 0..self.model.lifts.min(1) {
+        for _ in 0..self.judge.model.lifts.min(1) {
             self.counts.fault("target lifted");
         }
-        if self.ledger.count(State::Running) > self.model.live().count() {
+        if self.ledger.count(jobstile::core::run::State::Running) > self.judge.model.live().count() {
             return Err("I3: runs that are running and not live".to_owned());
         }
         self.check_by_sql()
@@ -43,7 +41,7 @@ impl World {
         self.faults = Faults::default();
         self.calm_down()?;
         // The clock is put right: nobody has to wait for hours that it had been set back.
-        let last_due = self.model.live().map(|run| run.due).max().unwrap_or(0);
+        let last_due = self.judge.model.live().map(|run| run.due).max().unwrap_or(0);
         self.offset += (last_due - self.now()).max(0);
         while !self.all_up() {
             self.step()?;
@@ -53,23 +51,23 @@ impl World {
 
     // Runs that are not yet ended and for which nothing explains it.
     fn unfinished(&self) -> impl Iterator<Item = &Run> {
-        self.model.live().filter(|run| {
+        self.judge.model.live().filter(|run| {
             let waits = run.state == State::Queued;
-            let forgotten = self.model.jobs[&run.job].spec.is_none();
+            let forgotten = self.judge.model.jobs[&run.job].spec.is_none();
             let nobody = !self.nodes.iter().any(|node| node.runnable.contains_key(&run.job));
-            !(waits && (forgotten || nobody || self.model.is_paused(&run.job)))
+            !(waits && (forgotten || nobody || self.judge.model.is_paused(&run.job)))
         })
     }
 
     // One after the other at worst, each with all its attempts and waits, after the last of them is due.
     fn bound(&self) -> i64 {
-        let last_due = self.model.live().map(|run| run.due - self.now()).max().unwrap_or(0).max(0);
+        let last_due = self.judge.model.live().map(|run| run.due - self.now()).max().unwrap_or(0).max(0);
         let each = |run: &Run| {
-            let spec = self.model.jobs[&run.job].spec.as_ref();
+            let spec = self.judge.model.jobs[&run.job].spec.as_ref();
             let (attempts, delay) = spec.map_or((1, MIN), |spec| (i64::from(spec.attempts), spec.longest_delay));
             (attempts + 3) * (self.longest_attempt() + delay * 11 / 10 + 2 * self.longest_wait())
         };
-        last_due + self.model.live().map(each).sum::<i64>() + 10 * S
+        last_due + self.judge.model.live().map(each).sum::<i64>() + 10 * S
     }
 
     /// Schedules are switched off, pauses end but for one in five, nothing fails to start or hangs.

@@ -8,10 +8,9 @@ use jobstile::core::run::State;
 use jobstile::core::trigger::Source;
 use jobstile::fact::{Came, Decided, Fact};
 use jobstile::op::{Answer, Op};
+use jobstile_model::{HOUR, Model};
 
-use crate::model::Model;
 use crate::report::Counts;
-use crate::spec::HOUR;
 
 #[derive(Debug, Clone)]
 struct Life {
@@ -203,7 +202,7 @@ impl Ledger {
 
     fn one_at_a_time(&self, job: &str, policy: &Model) -> bool {
         let spec = policy.jobs.get(job).and_then(|job| job.spec.as_ref());
-        policy.switches[0] && policy.switches[1] && spec.is_some_and(|spec| spec.monitoring)
+        policy.switches.dedup && policy.switches.aggressive && spec.is_some_and(|spec| spec.monitoring)
     }
 
     fn came(&mut self, now: i64, c: &Came, policy: &Model, counts: &mut Counts) -> Result<(), String> {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use jobstile::core::id::RunId;
 use jobstile::core::outcome::Outcome;
 use jobstile::op::{Claimed, Free, Runnable, Settle, Weight};
+use jobstile_model::{MIN, S};
 
 use crate::faults::Faults;
 use crate::report::Counts;
 use crate::rng::Rng;
-use crate::spec::{MIN, S};
 
 /// One execution.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use jobstile::core::decide::{Code, Decision};
 use jobstile::core::outcome::Outcome;
 use jobstile::core::run::State;
 use jobstile::fact::Came;
+use jobstile_model::Switches;
 
 use crate::faults::FAULTS;
 
@@ -45,7 +46,7 @@ pub(crate) struct Counts {
     decisions: BTreeMap<&'static str, u64>,
     steps_of_runs: BTreeMap<String, u64>,
     outcomes: BTreeMap<&'static str, u64>,
-    switches: BTreeMap<[bool; 3], u64>,
+    switches: BTreeMap<Switches, u64>,
 }
 
 impl Counts {
@@ -69,7 +70,7 @@ impl Counts {
         *self.outcomes.entry(outcome.as_str()).or_default() += 1;
     }
 
-    pub(crate) fn switches(&mut self, switches: [bool; 3]) {
+    pub(crate) fn switches(&mut self, switches: Switches) {
         *self.switches.entry(switches).or_default() += 1;
     }
 
@@ -125,8 +126,8 @@ impl Counts {
             want("outcome", outcome.as_str(), self.outcomes.contains_key(outcome.as_str()));
         }
         for bits in 0..8 {
-            let switches = [bits & 4 != 0, bits & 2 != 0, bits & 1 != 0];
-            want("switches", &on_or_off(switches), self.switches.contains_key(&switches));
+            let switches = Switches { dedup: bits & 4 != 0, aggressive: bits & 2 != 0, stacking: bits & 1 != 0 };
+            want("switches", &on_or_off(&switches), self.switches.contains_key(&switches));
         }
         for decision in [Decision::Admitted, Decision::Skipped, Decision::Rejected, Decision::Missed] {
             want("decision", decision.as_str(), self.decisions.contains_key(decision.as_str()));
@@ -136,8 +137,8 @@ impl Counts {
 }
 
 /// Deduplication, aggressive, stacking prevention.
-fn on_or_off(switches: [bool; 3]) -> String {
-    switches.map(|on| if on { "on" } else { "off" }).join("-")
+fn on_or_off(switches: &Switches) -> String {
+    [switches.dedup, switches.aggressive, switches.stacking].map(|on| if on { "on" } else { "off" }).join("-")
 }
 
 fn merge<K: Ord + Clone>(into: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {
@@ -161,7 +162,7 @@ impl std::fmt::Display for Counts {
         writeln!(f, "codes: {}", list(&self.codes))?;
         writeln!(f, "decisions: {}", list(&self.decisions))?;
         writeln!(f, "outcomes: {}", list(&self.outcomes))?;
-        let switches: Vec<String> = self.switches.iter().map(|(of, n)| format!("{} {n}", on_or_off(*of))).collect();
+        let switches: Vec<String> = self.switches.iter().map(|(of, n)| format!("{} {n}", on_or_off(of))).collect();
         writeln!(f, "switches: {}", switches.join(", "))?;
         let steps: Vec<String> = self.steps_of_runs.iter().map(|(name, n)| format!("{name} {n}")).collect();
         write!(f, "steps of runs: {}", steps.join(", "))

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use jobstile::core::run::State;
 use jobstile::store::sqlite::Store;
+use jobstile_model::{Model, Run, State};
 
+use crate::judge::Judge;
 use crate::ledger::Ledger;
-use crate::model::{Model, Run};
-use crate::spec::ARGS;
 
 macro_rules! checks {
     ($($name:literal),+ $(,)?) => { &[$(($name, include_str!(concat!($name, ".sql")))),+] };
@@ -82,7 +81,7 @@ fn columns(run: &Run) -> Vec<String> {
         run.first_due.to_string(),
         run.due.to_string(),
         if waits_for_time { "-".to_owned() } else { run.line().0.to_string() },
-        or_null(ARGS[run.args].stored.map(str::to_owned)),
+        or_null(run.args.stored()),
         run.claims.to_string(),
         run.failures.to_string(),
         run.lost.to_string(),
@@ -96,8 +95,9 @@ fn columns(run: &Run) -> Vec<String> {
 }
 
 /// What is not there any more may only be what was allowed to go; from then on it is forgotten.
-pub(crate) fn learn_what_was_pruned(store: &Store, model: &mut Model, ledger: &mut Ledger) -> Result<(), String> {
-    let Some(before) = model.pruned.take() else { return Ok(()) };
+pub(crate) fn learn_what_was_pruned(store: &Store, judge: &mut Judge, ledger: &mut Ledger) -> Result<(), String> {
+    let Some(before) = judge.pruned.take() else { return Ok(()) };
+    let model = &mut judge.model;
     let left: BTreeSet<i64> =
         rows(store, include_str!("run_ids.sql"))?.iter().filter_map(|row| row[0].parse().ok()).collect();
     let gone: Vec<Run> = model.runs.values().filter(|run| !left.contains(&run.id)).cloned().collect();
@@ -114,7 +114,7 @@ pub(crate) fn learn_what_was_pruned(store: &Store, model: &mut Model, ledger: &m
         if run.trigger_id.is_some() && run.admitted >= before.trigger_ids.0 {
             return Err(format!("I15: run {} was pruned inside the window of its trigger id", run.id));
         }
-        model.runs.remove(&run.id);
+        model.prune(run.id);
     }
     let kept: BTreeSet<(String, String)> = (rows(store, include_str!("trigger_ids.sql"))?.into_iter())
         .filter_map(|row| <[String; 2]>::try_from(row).ok().map(|[job, id]| (job, id)))

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jobstile::core::outcome::Outcome;
 use jobstile::op::Op;
 use jobstile::store::NodeRow;
+use jobstile_model::{HOUR, MIN, S};
 
 use crate::client::node_id;
 use crate::node::{Power, settle};
-use crate::spec::{HOUR, MIN, S};
 use crate::world::{Asker, Event, World};
 
 /// The farthest that the clock is set back behind the latest time it ever showed: trigger ids are kept for longer.

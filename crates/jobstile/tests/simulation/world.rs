@@ -7,16 +7,16 @@ use std::sync::Arc;
 use jobstile::core::time::Time;
 use jobstile::op::{Answer, Claim, Done, Free, Op, Settle, Weight};
 use jobstile::store::sqlite::Store;
+use jobstile_model::{MIN, S};
 
 use crate::client::{Clients, node_id};
-use crate::clockwork::Plan;
 use crate::faults::Faults;
+use crate::judge::Judge;
 use crate::ledger::Ledger;
-use crate::model::Model;
 use crate::node::{Behaviour, Node, Power, settle};
 use crate::report::Counts;
 use crate::rng::Rng;
-use crate::spec::{MIN, S};
+use crate::spec::Plan;
 use crate::sql;
 
 /// Noon of some day.
@@ -61,7 +61,7 @@ pub(crate) struct World {
     pub(crate) latest: i64,
     pub(crate) rng: Rng,
     store: Store,
-    pub(crate) model: Model,
+    pub(crate) judge: Judge,
     pub(crate) ledger: Ledger,
     pub(crate) counts: Counts,
     events: BinaryHeap<Reverse<(i64, u64, usize)>>,
@@ -95,7 +95,7 @@ impl World {
             offset: START,
             latest: START,
             store: Store::in_memory().map_err(|e| e.to_string())?,
-            model: Model::new(),
+            judge: Judge::new(),
             ledger: Ledger::default(),
             counts: Counts::default(),
             events: BinaryHeap::new(),
@@ -221,7 +221,7 @@ impl World {
             Some(Event::Restart(nth)) => self.restart(nth),
             Some(Event::Trigger) if !self.calm => {
                 // A backlog of a few hundred shows what there is to see.
-                let asked = if self.model.live().count() < MOST_LIVE { self.rng.spread(1, 6) } else { 0 };
+                let asked = if self.judge.model.live().count() < MOST_LIVE { self.rng.spread(1, 6) } else { 0 };
                 for _ in 0..asked {
                     let op = self.clients.trigger(self.now(), &mut self.rng, &mut self.counts);
                     self.ask(op, Asker::Nobody);
@@ -229,7 +229,7 @@ impl World {
                 self.again(self.pace, Event::Trigger);
             }
             Some(Event::Operate) if !self.calm => {
-                let newest = self.model.next_run - 1;
+                let newest = self.judge.model.last_run;
                 match self.clients.operate(self.now(), newest, &mut self.rng, &mut self.counts) {
                     // What was pruned is looked at afterwards: nothing else may happen in between.
                     op @ Op::Prune(_) if self.ops.is_empty() => self.ask(op, Asker::Prune),
@@ -382,8 +382,8 @@ impl World {
 
     fn judge(&mut self, now: i64, ops: &[Op], done: &Done) -> Result<(), String> {
         let mut from = 0;
-        self.model.now = now;
-        self.model.plans.append(&mut self.plans);
+        self.judge.model.now = now;
+        self.judge.plans.append(&mut self.plans);
         for (i, op) in ops.iter().enumerate() {
             let (to, answer) = match (done.marks.get(i), done.answers.get(i)) {
                 (Some(to), Some(answer)) => (*to, answer),
@@ -391,10 +391,10 @@ impl World {
             };
             let facts = &done.facts[from..to];
             from = to;
-            self.ledger.op(now, op, answer, facts, &self.model, &mut self.counts)?;
-            self.model.one(op, answer, facts)?;
+            self.ledger.op(now, op, answer, facts, &self.judge.model, &mut self.counts)?;
+            self.judge.one(op, answer, facts)?;
         }
-        self.model.check()
+        self.judge.model.check()
     }
 
     fn react(&mut self, askers: &[Asker], done: &Done) -> Result<(), String> {
@@ -430,7 +430,7 @@ impl World {
                     let wait = (next.0 - self.now()).clamp(0, self.poll);
                     self.tell(*nth, wait);
                 }
-                (Asker::Prune, Ok(_)) => sql::learn_what_was_pruned(&self.store, &mut self.model, &mut self.ledger)?,
+                (Asker::Prune, Ok(_)) => sql::learn_what_was_pruned(&self.store, &mut self.judge, &mut self.ledger)?,
                 _ => {}
             }
         }
@@ -443,7 +443,7 @@ impl World {
     pub(crate) fn check_by_sql(&mut self) -> Result<(), String> {
         self.counts.sql_checks += 1;
         sql::check(&self.store)?;
-        sql::compare(&self.store, &self.model)
+        sql::compare(&self.store, &self.judge.model)
     }
 
     fn note(&mut self, now: i64, ops: &[Op], done: &Done) {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
+use crate::{Args, S};
+
 #[derive(Clone, Debug)]
-pub(crate) struct Scenario {
+pub(crate) struct Script {
     pub(crate) defaults: Table,
     pub(crate) jobs: BTreeMap<String, Table>,
     pub(crate) until: i64,
@@ -33,17 +35,17 @@ pub(crate) struct Event {
 
 #[derive(Clone, Debug)]
 pub(crate) enum What {
-    Trigger { job: String, args: Json, priority: Option<String>, later: i64, id: Option<String> },
+    Trigger { job: String, args: Args, priority: Option<usize>, later: i64, id: Option<String> },
     Pause(String),
     Resume(String),
-    Cancel(usize),
-    Retry(usize),
+    Cancel(i64),
+    Retry(i64),
     Env(BTreeMap<String, String>),
     Jobs(BTreeMap<String, Table>),
     Crash(i64),
 }
 
-pub(crate) fn scenario(text: &str) -> Result<Scenario, String> {
+pub(crate) fn script(text: &str) -> Result<Script, String> {
     let file: Table = text.parse().map_err(|e| format!("not TOML: {e}"))?;
     let script = table(file.get("scenario").ok_or("no [scenario]")?)?;
     known(&file, &["defaults", "jobs", "scenario"])?;
@@ -64,7 +66,7 @@ pub(crate) fn scenario(text: &str) -> Result<Scenario, String> {
     for (job, value) in table_or_empty(script.get("dies"))? {
         dies.insert(job, duration(text_of(&value)?)?);
     }
-    Ok(Scenario {
+    Ok(Script {
         defaults: table_or_empty(file.get("defaults"))?,
         jobs: tables(file.get("jobs"))?,
         until: duration(text_of(script.get("until").ok_or("no until")?)?)?,
@@ -93,10 +95,10 @@ fn event(e: &Table) -> Result<Event, String> {
             What::Trigger {
                 job: text_of(value)?.to_owned(),
                 args: match e.get("args") {
-                    Some(args) => json(args),
-                    None => Json::Object(serde_json::Map::new()),
+                    Some(args) => Args::of(json(args)),
+                    None => Args::None,
                 },
-                priority: optional_text(e.get("priority"))?,
+                priority: optional_text(e.get("priority"))?.map(|word| priority(&word)).transpose()?,
                 later: match e.get("in") {
                     Some(d) => duration(text_of(d)?)?,
                     None => 0,
@@ -106,8 +108,8 @@ fn event(e: &Table) -> Result<Event, String> {
         }
         "pause" => What::Pause(text_of(value)?.to_owned()),
         "resume" => What::Resume(text_of(value)?.to_owned()),
-        "cancel" => What::Cancel(number(value)? as usize),
-        "retry" => What::Retry(number(value)? as usize),
+        "cancel" => What::Cancel(number(value)?),
+        "retry" => What::Retry(number(value)?),
         "env" => What::Env(strings(Some(value))?),
         "jobs" => What::Jobs(tables(Some(value))?),
         _ => What::Crash(duration(text_of(value)?)?),
@@ -158,11 +160,11 @@ pub(crate) fn duration(text: &str) -> Result<i64, String> {
         }
         let n: i64 = digits.parse().map_err(|_| format!("duration {text:?}"))?;
         sum += n * match unit.as_str() {
-            "ms" => 1_000,
-            "s" => 1_000_000,
-            "m" => 60_000_000,
-            "h" => 3_600_000_000,
-            "d" => 86_400_000_000,
+            "ms" => S / 1000,
+            "s" => S,
+            "m" => 60 * S,
+            "h" => 3600 * S,
+            "d" => 24 * 3600 * S,
             _ => return Err(format!("duration {text:?}")),
         };
     }
@@ -228,4 +230,12 @@ pub(crate) fn json(value: &Value) -> Json {
         Value::Array(list) => Json::Array(list.iter().map(json).collect()),
         Value::Table(t) => Json::Object(t.iter().map(|(k, v)| (k.clone(), json(v))).collect()),
     }
+}
+
+/// The index of a priority.
+pub(crate) fn priority(name: &str) -> Result<usize, String> {
+    ["low", "normal", "medium", "high", "critical"]
+        .into_iter()
+        .position(|p| p == name)
+        .ok_or_else(|| format!("priority {name}"))
 }

@@ -1,15 +1,19 @@
-//! The command line: what holds for every verb, and what is said where it cannot be understood.
+//! The command line: the options of every verb, and what is said if it cannot be understood.
+
+mod brought;
+pub(crate) mod line;
+pub(crate) mod value;
+mod wrong;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::cmd::Verb;
 use crate::error::Error;
 use crate::exit::{self, Code};
-use crate::text;
 
 /// Runs commands and HTTP calls on schedules, and never lets them pile up: while one is running, the next is skipped,
 /// and every skip says why.
@@ -42,6 +46,21 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, value_name = "FORM", default_value = "table")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     pub(crate) output: Output,
+    /// Colours: auto (on a terminal), always or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    pub(crate) color: Colour,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set or the terminal is dumb
+    Auto,
+    /// Wherever the output goes
+    Always,
+    /// Nowhere
+    Never,
 }
 
 /// How data is printed.
@@ -67,37 +86,26 @@ pub(crate) enum Parsed {
 /// Reads the command line.
 ///
 /// # Errors
-/// Exit code 2, with suggestions.
-pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
-    let parsed = command().try_get_matches_from(written_out(line)).and_then(|matches| Cli::from_arg_matches(&matches));
+/// Exit code 2, with what to type instead.
+pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Error> {
+    let line = line::written_out(line.iter().cloned());
+    let parsed = command().try_get_matches_from(&line).and_then(|matches| Cli::from_arg_matches(&matches));
     match parsed {
         Ok(cli) => Ok(Parsed::Verb(Box::new(cli))),
-        Err(error) => match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                // Clap knows whether standard output takes colour.
-                error.print()?;
-                Ok(Parsed::Shown(Code::Done))
-            }
-            ErrorKind::InvalidSubcommand => Err(no_such_command(&error)),
-            _ => Err(Error::rendered(Code::Usage, coloured(&error))),
-        },
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            // Clap knows whether standard output takes colour.
+            error.print()?;
+            Ok(Parsed::Shown(Code::Done))
+        }
+        Err(error) => Err(wrong::say(&error, &line)),
     }
-}
-
-/// `top` is `monitor -c`.
-fn written_out(line: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut line: Vec<OsString> = line.into_iter().collect();
-    if line.get(1).is_some_and(|verb| verb == "top") {
-        line.splice(1..2, ["monitor".into(), "-c".into()]);
-    }
-    line
 }
 
 const ENVIRONMENT: &str = "\
 Environment:
   JOBSTILE_STORE  as --store
   JOBSTILE_LOG    what is logged: error, warn, info or debug
-  NO_COLOR        no colours
+  NO_COLOR        no colours, as --color never
   others change the configuration: jobstile config --help";
 
 const EXAMPLES: &str = "\
@@ -109,48 +117,6 @@ Examples:
 
 pub(crate) fn command() -> clap::Command {
     Cli::command().after_help(format!("{ENVIRONMENT}\n\n{}\n\n{EXAMPLES}", exit::TABLE))
-}
-
-fn coloured(error: &clap::Error) -> String {
-    let text = error.render();
-    if text::colour_on_stderr() { text.ansi().to_string() } else { text.to_string() }
-}
-
-/// Words that people bring along, and what they mean here.
-const ALSO_KNOWN_AS: [(&[&str], &str); 9] = [
-    (
-        &["run", "start", "exec"],
-        "to start the daemon: jobstile serve      to run a job now: jobstile trigger JOB --wait      past runs: jobstile runs",
-    ),
-    (&["daemon", "up", "server", "worker", "scheduler"], "to start the daemon: jobstile serve"),
-    (&["status", "ps", "stat"], "what is going on now: jobstile monitor"),
-    (&["list", "jobs"], "the jobs: jobstile ls      past runs: jobstile runs"),
-    (
-        &["stop", "kill"],
-        "to end a run: jobstile cancel RUN      to hold a job back: jobstile pause JOB      the daemon: Ctrl-C or TERM",
-    ),
-    (&["history", "past"], "past runs: jobstile runs      every trigger and what became of it: jobstile decisions"),
-    (&["why"], "why a job did not run: jobstile explain JOB"),
-    (&["validate", "lint"], "is the configuration good: jobstile check"),
-    (&["enable", "disable"], "to hold a job back: jobstile pause JOB      to let it go on: jobstile resume JOB"),
-];
-
-fn no_such_command(error: &clap::Error) -> Error {
-    let asked = match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(word)) => word.as_str(),
-        _ => "",
-    };
-    let ours = Error::new(Code::Usage, format!("there is no command `{asked}`"));
-    if let Some((_, meaning)) = ALSO_KNOWN_AS.iter().find(|(words, _)| words.contains(&asked)) {
-        return ours.hint(*meaning);
-    }
-    match error.get(ContextKind::SuggestedSubcommand) {
-        Some(ContextValue::String(word)) => ours.hint(format!("did you mean: jobstile {word}")),
-        Some(ContextValue::Strings(words)) if !words.is_empty() => {
-            ours.hint(format!("did you mean: jobstile {}", words.join(", jobstile ")))
-        }
-        _ => ours.hint("all commands: jobstile --help"),
-    }
 }
 
 #[cfg(test)]
@@ -168,17 +134,5 @@ mod tests {
         }
         let help = all.render_help().to_string();
         assert!(help.contains(exit::TABLE) && help.trim_end().ends_with(EXAMPLES), "{help}");
-    }
-
-    #[test]
-    fn what_people_bring_along_is_no_command() {
-        let mut all = command();
-        all.build();
-        for (words, _) in ALSO_KNOWN_AS {
-            for word in words {
-                let taken = all.get_subcommands().any(|verb| verb.get_name_and_visible_aliases().contains(word));
-                assert!(!taken, "{word}");
-            }
-        }
     }
 }

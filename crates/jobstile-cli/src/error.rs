@@ -1,8 +1,10 @@
-//! What the program says when it cannot do what it was asked: one sentence, what to do about it, an exit code.
+//! What the program says if it cannot do what it was asked: one sentence, what to do about it, an exit code; or the same
+//! as JSON.
 
 use std::fmt;
 
 use jobstile::text::clean;
+use serde_json::{Value, json};
 
 use crate::exit::Code;
 
@@ -21,10 +23,23 @@ pub(crate) struct Error {
 enum What {
     /// One sentence.
     Message(String),
-    /// Text that has its own `error:` lines: several errors, each with its place.
-    Rendered(String),
+    /// Several problems, each with its place.
+    Problems(Box<Problems>),
     /// Nothing is wrong: nobody reads our output any more.
     Nothing,
+}
+
+/// Several problems, each with its place.
+#[derive(Debug)]
+pub(crate) struct Problems {
+    /// Text that has its own `error:` lines.
+    pub(crate) text: String,
+    /// The first of them in one line.
+    pub(crate) sentence: String,
+    /// What to do about that one.
+    pub(crate) hint: Option<String>,
+    /// All of them.
+    pub(crate) all: Vec<Value>,
 }
 
 impl Error {
@@ -33,21 +48,39 @@ impl Error {
         Self { code, what: What::Message(message.into()), hints: vec![] }
     }
 
-    /// Errors that are rendered already.
-    pub(crate) fn rendered(code: Code, text: String) -> Self {
-        Self { code, what: What::Rendered(text), hints: vec![] }
+    /// Several problems, each with its place.
+    pub(crate) fn problems(code: Code, problems: Problems) -> Self {
+        Self { code, what: What::Problems(Box::new(problems)), hints: vec![] }
     }
 
-    /// The reader of our output is gone: that is success, and there is nothing to say to anybody.
+    /// The reader of our output is gone: that is success, and there is nobody to tell.
     pub(crate) fn broken_pipe() -> Self {
         Self { code: Code::Done, what: What::Nothing, hints: vec![] }
     }
 
     /// What is wrong, in one line.
-    pub(crate) fn sentence(&self) -> String {
-        let whole = self.to_string();
-        let first = whole.lines().next().unwrap_or_default();
-        first.strip_prefix("error: ").unwrap_or(first).to_owned()
+    pub(crate) fn sentence(&self) -> &str {
+        match &self.what {
+            What::Message(message) => message,
+            What::Problems(problems) => &problems.sentence,
+            What::Nothing => "",
+        }
+    }
+
+    /// Whether there is anybody to tell.
+    pub(crate) fn is_silent(&self) -> bool {
+        matches!(self.what, What::Nothing)
+    }
+
+    /// `{"error":{"kind","message","hint"}}`, with all problems of a configuration.
+    pub(crate) fn to_json(&self) -> Value {
+        let hints = (!self.hints.is_empty()).then(|| self.hints.join("\n"));
+        let mut error = json!({ "kind": self.code.kind(), "message": self.sentence(), "hint": hints });
+        if let What::Problems(problems) = &self.what {
+            error["hint"] = problems.hint.clone().into();
+            error["problems"] = problems.all.clone().into();
+        }
+        json!({ "error": error })
     }
 
     /// Adds a line that says what to do.
@@ -61,7 +94,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             What::Message(message) => writeln!(f, "error: {}", clean(message))?,
-            What::Rendered(text) => writeln!(f, "{}", text.trim_end())?,
+            What::Problems(problems) => writeln!(f, "{}", problems.text.trim_end())?,
             What::Nothing => {}
         }
         self.hints.iter().try_for_each(|line| writeln!(f, "  {}", clean(line)))
@@ -90,7 +123,7 @@ impl From<jobstile::Error> for Error {
 }
 
 impl From<std::io::Error> for Error {
-    /// For what goes wrong with our own output.
+    /// For our own output that cannot be written.
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Self::broken_pipe(),

@@ -38,6 +38,38 @@ Exit codes:
   `trigger --wait` passes the code of the job's command through.";
 
 impl Code {
+    /// Every code of our own.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::NotFound,
+        Self::Store,
+        Self::Skipped,
+        Self::NotAllowed,
+        Self::Configuration,
+        Self::TimedOut,
+        Self::Scheduler,
+    ];
+
+    /// The word for it in JSON.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::NotFound => "not_found",
+            Self::Store => "store",
+            Self::Skipped => "skipped",
+            Self::NotAllowed => "not_allowed",
+            Self::Configuration => "configuration",
+            Self::TimedOut => "timed_out",
+            Self::Scheduler => "scheduler",
+            Self::Command(_) => "command",
+        }
+    }
+
     pub(crate) fn number(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -67,18 +99,7 @@ mod tests {
 
     #[test]
     fn the_table_names_every_code() {
-        for code in [
-            Code::Done,
-            Code::Failed,
-            Code::Usage,
-            Code::NotFound,
-            Code::Store,
-            Code::Skipped,
-            Code::NotAllowed,
-            Code::Configuration,
-            Code::TimedOut,
-            Code::Scheduler,
-        ] {
+        for code in Code::ALL {
             assert!(TABLE.contains(&format!("  {} ", code.number())), "{code:?}");
         }
         assert_eq!(Code::Command(7).number(), 7);

@@ -8,6 +8,7 @@ mod error;
 mod exit;
 mod text;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use error::Error;
@@ -19,16 +20,19 @@ fn main() -> ExitCode {
     }
     // Before anything needs one; another one cannot be there yet.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let code = run().unwrap_or_else(|error| {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    text::set_form(args::line::output(&line));
+    let code = run(&line).unwrap_or_else(|error| {
         text::error(&error);
         error.code
     });
     code.into()
 }
 
-fn run() -> Result<exit::Code, Error> {
-    match args::parse(std::env::args_os())? {
+fn run(line: &[OsString]) -> Result<exit::Code, Error> {
+    match args::parse(line)? {
         args::Parsed::Verb(cli) => {
+            text::set_colour(cli.global.color);
             // Only the daemon logs, but a value that is wrong is wrong for everybody who has it.
             text::log::Level::asked_for()?;
             cli.verb.run(&cli.global)

@@ -20,3 +20,5 @@ mod terminal;
 mod touch;
 #[path = "commands/triggers.rs"]
 mod triggers;
+#[path = "commands/wrong.rs"]
+mod wrong;

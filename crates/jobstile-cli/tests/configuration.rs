@@ -218,14 +218,14 @@ fn where_the_store_is() {
         (place("store = \"a.db\"").with("JOBSTILE_STORE", "c.db"), "--store d.db", "store d.db --store (file: a.db)"),
         (place("").with("DATABASE_URL", "postgres://h/db"), "", "store ./.jobstile/jobstile.db default"),
         (place(""), "--store postgres://u:p@h/db", "error: --store: PostgreSQL is not in this version yet"),
-        (place(""), "--store redis://h", "error: --store: redis:// is no kind of store"),
+        (place(""), "--store redis://h", "error: --store: redis:// is not a kind of store"),
         (
             place(""),
             "--store sqlite::memory:",
             "error: --store: a store in memory ends with its process: it is for programs that embed Jobstile",
         ),
         (place(""), "--store sqlite://a.db?mode=ro", "error: --store: a store takes no parameters"),
-        (place(""), "--store dir/", "error: --store: the store names no file"),
+        (place(""), "--store dir/", "error: --store: a store needs a file name"),
         (place("store = \"postgres://u:p@h/db\""), "", "error: PostgreSQL is not in this version yet"),
     ] {
         assert_eq!(store(&place, line), expected, "{line}");

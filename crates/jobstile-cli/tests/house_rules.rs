@@ -27,6 +27,7 @@ const RULES: &[Rule] = &[
     Rule { name: "one statement a file, its columns named", check: one_statement_a_file },
     Rule { name: "an update of a run is fenced", check: an_update_of_a_run_is_fenced },
     Rule { name: "imports follow the flow", check: imports_follow_the_flow },
+    Rule { name: "JSON has one writer", check: json_has_one_writer },
     Rule { name: "no Manager, Helper, Util", check: no_vague_names },
     Rule { name: "no test is skipped", check: no_test_is_skipped },
 ];
@@ -267,6 +268,16 @@ fn imports_follow_the_flow(file: &Source) -> Vec<(usize, String)> {
     found
 }
 
+fn json_has_one_writer(file: &Source) -> Vec<(usize, String)> {
+    const WRITER: &str = "crates/jobstile-cli/src/text/json.rs";
+    if !file.path.starts_with("crates/jobstile-cli/src/") || file.path == WRITER || file.is_test() {
+        return vec![];
+    }
+    let called = file.finds(&["serde_json::to_string", "serde_json::to_writer", "serde_json::to_vec"]);
+    let pretty = file.strings.iter().filter(|(_, text)| text.contains(":#}")).map(|(line, _)| (*line, "{:#}"));
+    called.into_iter().chain(pretty).map(|(line, what)| (line, format!("{what} outside {WRITER}"))).collect()
+}
+
 fn no_vague_names(file: &Source) -> Vec<(usize, String)> {
     const VAGUE: [&str; 5] = ["Manager", "Helper", "Helpers", "Util", "Utils"];
     let stem = file.path.rsplit('/').next().unwrap_or_default().split('.').next().unwrap_or_default();
@@ -418,6 +429,8 @@ fn each_rule_finds_a_planted_violation() {
         ("imports follow the flow", "crates/jobstile/src/op/reap.rs", "use crate::store::sqlite::Store;", 1),
         ("imports follow the flow", "crates/jobstile/src/store/sqlite.rs", "let d = decide(&rules, &view);", 1),
         ("imports follow the flow", "crates/jobstile-cli/src/text/log.rs", "use crate::cmd::Verb;", 1),
+        ("JSON has one writer", "crates/jobstile-cli/src/cmd/a.rs", "\nlet s = serde_json::to_string(&all)?;", 2),
+        ("JSON has one writer", "crates/jobstile-cli/src/cmd/a.rs", "let s = format!(\"{all:#}\\n\");", 1),
         ("no Manager, Helper, Util", "crates/jobstile/src/engine.rs", "\npub struct JobManager {}", 2),
         ("no Manager, Helper, Util", "crates/jobstile/src/utils.rs", "", 1),
         ("no test is skipped", "crates/jobstile/tests/a.rs", "#[test]\n#[ignore = \"slow\"]\nfn f() {}", 2),
@@ -472,6 +485,7 @@ fn what_only_looks_like_a_violation_is_none() {
         ("crates/jobstile/src/engine/reaper.rs", "use crate::{op, runner::Exit};"),
         ("crates/jobstile/src/store/queue.rs", "use crate::engine::clock::Clock; use crate::{op, engine::clock};"),
         ("crates/jobstile-cli/src/cmd/ls.rs", "use crate::text::table; use crate::config::Config;"),
+        ("crates/jobstile-cli/src/text/json.rs", "let s = serde_json::to_string(one)?;"),
         ("crates/jobstile/src/runner/util_linux.rs", "struct Managed;"),
     ];
     for (path, text) in HARMLESS {

@@ -159,7 +159,10 @@ fn one_job_as_json() {
 fn what_cannot_be_tested() {
     let output = run(&["test-dedup", "-j", "pol"], &[]);
     assert_eq!(output.status.code(), Some(3));
-    insta::assert_snapshot!(stderr(&output), @"error: no job `pol` in jobstile.toml; did you mean poll?");
+    insta::assert_snapshot!(stderr(&output), @r"
+    error: no job `pol` in jobstile.toml; did you mean poll?
+      its jobs: jobstile check
+    ");
     assert_eq!(run(&["test-dedup", "-j", "poll", "-a"], &[]).status.code(), Some(2));
     assert_eq!(run(&["test-dedup", "-n", "0"], &[]).status.code(), Some(2));
     assert_eq!(run(&["test-dedup", "--yes"], &[]).status.code(), Some(2));

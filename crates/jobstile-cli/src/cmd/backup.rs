@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let opened = open_quietly(global)?;
-    opened.client.backup(&args.file)?;
+    opened.client.backup(&args.file).map_err(|error| Error::from(error).hint("name a new file in a folder that you may write to"))?;
     let bytes = std::fs::metadata(&args.file)?.len();
     match global.output {
         Output::Table => text::out(&format!("{} copied to {} ({bytes} bytes)\n", opened.shown, show(&args.file)))?,

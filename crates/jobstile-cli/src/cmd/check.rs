@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
 use crate::text::columns::columns;
+use crate::text::json;
 
 /// Next instants that are shown.
 const INSTANTS: u32 = 3;
@@ -90,7 +91,7 @@ fn counted(failed: &Failed) -> Error {
     let errors = failed.found.iter().filter(|d| d.severity == Severity::Error).count();
     let warnings = failed.found.len() - errors;
     let text = failed.render(text::colour_on_stderr());
-    Error::rendered(Code::Configuration, format!("{text}\n\n{}", count(errors, warnings)))
+    Error::problems(Code::Configuration, failed.problems(format!("{text}\n\n{}", count(errors, warnings))))
 }
 
 fn count(errors: usize, warnings: usize) -> String {
@@ -201,7 +202,7 @@ impl Forecast<'_> {
         });
         let warnings = self.loaded.warnings.iter().map(Diagnostic::to_json);
         if output == Output::Jsonl {
-            return warnings.chain(jobs).map(|one| format!("{one}\n")).collect();
+            return warnings.chain(jobs).map(|one| json::document(&one, true)).collect();
         }
         let all = json!({
             "good": true,
@@ -210,7 +211,7 @@ impl Forecast<'_> {
             "jobs": jobs.collect::<Vec<_>>(),
             "diagnostics": warnings.collect::<Vec<_>>(),
         });
-        format!("{all:#}\n")
+        json::document(&all, false)
     }
 }
 
@@ -225,8 +226,8 @@ fn shown(job: &JobConfig, key: &str) -> String {
 fn diagnostics(found: &[Diagnostic], output: Output) -> String {
     let all: Vec<Value> = found.iter().map(Diagnostic::to_json).collect();
     match output {
-        Output::Jsonl => all.iter().map(|one| format!("{one}\n")).collect(),
-        _ => format!("{:#}\n", json!({ "good": false, "diagnostics": all })),
+        Output::Jsonl => all.iter().map(|one| json::document(one, true)).collect(),
+        _ => json::document(&json!({ "good": false, "diagnostics": all }), false),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
 use crate::text::columns::columns;
+use crate::text::json;
 
 /// Names of variables that are shown; the others are counted.
 const NAMES: usize = 6;
@@ -52,7 +53,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     }
     let text = match global.output {
         Output::Table => table(&loaded),
-        Output::Json => format!("{:#}\n", as_json(&loaded)),
+        Output::Json => json::document(&as_json(&loaded), false),
         Output::Jsonl => lines(&loaded),
     };
     text::out(&text)?;
@@ -168,7 +169,7 @@ fn lines(loaded: &Loaded) -> String {
         .map(|(name, setting)| {
             let mut json = setting.to_json();
             json["setting"] = name.into();
-            format!("{json}\n")
+            json::document(&json, true)
         })
         .collect()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jobstile::client::{DecisionFilter, DecisionInfo, DecisionPlace};
 use jobstile_core::time::Time;
 
+use crate::args::value::up_to;
 use crate::args::{Global, Output};
 use crate::cmd::open::open;
 use crate::error::Error;
@@ -28,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", value_parser = duration::given)]
     since: Option<Duration>,
     /// At most so many
-    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = up_to::<u16>(10_000))]
     limit: u16,
     /// The page that follows this place
     #[arg(long, value_name = "PLACE", value_parser = place)]
@@ -90,7 +91,7 @@ fn place(text: &str) -> Result<DecisionPlace, String> {
         let (time, id) = (text[..at].parse().ok()?, text[at + 1..].parse().ok()?);
         Some(DecisionPlace { at: Time(time), refusal: text[at..].starts_with('d'), id })
     });
-    parsed.ok_or_else(|| "a place is what the end of a page gives".to_owned())
+    parsed.ok_or_else(|| "not a place\nwrite what the end of the page before says".to_owned())
 }
 
 fn cells(decision: &DecisionInfo, times: &Times) -> [Cell; 9] {

@@ -37,6 +37,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let opened = open_quietly(global)?;
     let page = match args.what.parse::<i64>() {
+        _ if args.key && args.fields.is_empty() && args.what.contains('=') => return Err(whose_key(&args.what)),
         _ if args.key => key::explain(&opened, &args.what, &args.fields)?,
         // A job may have a number as its name.
         Ok(number) if number > 0 && (opened.client.run(RunId(number))?.is_some() || opened.client.job(&args.what)?.is_none()) => {
@@ -49,4 +50,10 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
         form => text::out(&text::json::document(&page.to_json(), form == Output::Jsonl))?,
     }
     Ok(Code::Done)
+}
+
+// A field stands where the job belongs.
+fn whose_key(field: &str) -> Error {
+    let field = jobstile::text::clean_to(field, 80);
+    Error::new(Code::Usage, "--key: of which job?").hint(format!("write jobstile explain --key JOB {field}"))
 }

@@ -11,6 +11,7 @@ use jobstile_core::run::State;
 use serde_json::json;
 
 use super::open::{Opened, open};
+use crate::args::value::up_to;
 use crate::args::{Global, Output};
 use crate::error::Error;
 use crate::exit::Code;
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["attempt", "follow"])]
     failed: bool,
     /// This attempt [default: the latest]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = up_to::<u32>(1_000_000))]
     attempt: Option<u32>,
     /// Bytes as they are, colours and all
     #[arg(long)]
@@ -52,20 +53,27 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let (run, attempt) = which(&opened, &args)?;
     let id = run.row.id;
     if global.output != Output::Table {
-        let output = opened.client.output(id, attempt)?;
+        let output = output(&opened, &run, attempt)?;
         let document = as_json(&run, &output);
-        let text =
-            if global.output == Output::Jsonl { format!("{document}\n") } else { format!("{document:#}\n") };
-        text::out(&text)?;
+        text::out(&text::json::document(&document, global.output == Output::Jsonl))?;
         return Ok(Code::Done);
     }
     if args.follow {
         return follow(&opened, id, &args);
     }
-    let output = opened.client.output(id, attempt)?;
+    let output = output(&opened, &run, attempt)?;
     heading(&opened, &run, output.n);
     print(&opened, &run, &output, args.raw)?;
     Ok(Code::Done)
+}
+
+fn output(opened: &Opened, run: &RunInfo, attempt: Option<u32>) -> Result<OutputInfo, Error> {
+    let (id, claims) = (run.row.id, run.row.claims);
+    match attempt {
+        Some(n) if n > claims => Err(Error::new(Code::NotFound, format!("run {id} has no attempt {n}"))
+            .hint(format!("it has {}: jobstile logs {id}", words::count(claims.into(), "attempt")))),
+        _ => Ok(opened.client.output(id, attempt)?),
+    }
 }
 
 /// The run that is meant, and the attempt; none: its latest.

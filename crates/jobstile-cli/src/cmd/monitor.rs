@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use jobstile::engine::clock;
 
+use crate::args::value::up_to;
 use crate::args::{Global, Output};
 use crate::cmd::open::{Opened, open_quietly};
 use crate::error::Error;
@@ -31,27 +32,30 @@ const EVERY_S: u64 = 5;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   jobstile monitor                                     one look
-  jobstile monitor -c -j chain_state_monitor -i 2      one job, every 2 seconds, until q or Ctrl-C
+  jobstile monitor chain_state_monitor -c -i 2         one job, every 2 seconds, until q or Ctrl-C
 active = running; pending = queued and retrying; STACKING = more wait than the policy allows, or, with deduplication
 off, more than one.")]
 pub(crate) struct Args {
     /// Again and again, until q or Ctrl-C
     #[arg(short, long)]
     continuous: bool,
-    /// Only this job
-    #[arg(short, long, value_name = "T", visible_alias = "job")]
+    /// This job alone
+    job: Option<String>,
+    /// This job alone
+    #[arg(short, long, value_name = "JOB", alias = "job", conflicts_with = "job")]
     job_type: Option<String>,
     /// Seconds between two looks
-    #[arg(short, long, value_name = "S", default_value_t = EVERY_S, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(short, long, value_name = "S", default_value_t = EVERY_S, value_parser = up_to::<u64>(86_400))]
     interval: u64,
 }
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let opened = open_quietly(global)?;
-    if let Some(job) = &args.job_type {
+    let job = args.job.or(args.job_type);
+    let job = job.as_deref();
+    if let Some(job) = job {
         opened.job(job)?;
     }
-    let job = args.job_type.as_deref();
     if !args.continuous {
         let state = State::look(&opened, job)?;
         text::out(&shown(&opened, &state, None, global.output))?;
@@ -78,8 +82,7 @@ fn shown(opened: &Opened, state: &State, before: Option<&State>, form: Output) -
             let form = Form { width: width(), height: None, colour: text::colour_on_stdout() };
             page::of(opened, state, before, form).join("\n") + "\n"
         }
-        Output::Json => format!("{:#}\n", json::of(opened, state)),
-        Output::Jsonl => format!("{}\n", json::of(opened, state)),
+        form => text::json::document(&json::of(opened, state), form == Output::Jsonl),
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::ls::origin;
 use super::open::{Opened, open};
+use crate::args::value::up_to;
 use crate::args::{Global, Output};
 use crate::error::Error;
 use crate::exit::Code;
@@ -22,7 +23,7 @@ pub(crate) struct Args {
     /// Of this job only
     job: Option<String>,
     /// At most so many
-    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = up_to::<u16>(10_000))]
     limit: u16,
 }
 

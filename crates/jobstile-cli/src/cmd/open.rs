@@ -246,6 +246,14 @@ impl Opened {
 
     /// The error for a job that is not there.
     pub(crate) fn no_job(&self, name: &str) -> Result<Error, Error> {
+        if let Ok(id) = run_id(name) {
+            if self.client.run(id)?.is_none() {
+                return self.no_run(id);
+            }
+            return Ok(Error::new(Code::NotFound, format!("{id} is a run, not a job")).hint(format!(
+                "this run: jobstile explain {id}, jobstile logs {id}      runs of a job: jobstile runs JOB"
+            )));
+        }
         let jobs: Vec<JobInfo> = self.client.jobs()?.into_iter().filter(|job| job.policy.is_some()).collect();
         let near = nearest(name, jobs.iter().map(|job| &*job.name));
         let meant = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
@@ -312,6 +320,6 @@ pub(crate) fn by() -> String {
 pub(crate) fn run_id(text: &str) -> Result<RunId, String> {
     match text.parse() {
         Ok(id) if id > 0 => Ok(RunId(id)),
-        _ => Err("a run is a number, as `jobstile runs` shows it".into()),
+        _ => Err("not a run\nwrite the number of a run, as `jobstile runs` shows it".into()),
     }
 }

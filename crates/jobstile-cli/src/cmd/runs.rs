@@ -6,6 +6,7 @@ use jobstile_core::run::State;
 use serde_json::{Value, json};
 
 use super::open::{Opened, open, run_id};
+use crate::args::value::up_to;
 use crate::args::{Global, Output};
 use crate::error::Error;
 use crate::exit::Code;
@@ -30,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", value_parser = duration::given)]
     since: Option<std::time::Duration>,
     /// At most so many
-    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = up_to::<u16>(10_000))]
     limit: u16,
     /// The page that follows this run
     #[arg(long, value_name = "RUN", value_parser = run_id)]

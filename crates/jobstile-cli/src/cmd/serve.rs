@@ -314,7 +314,7 @@ async fn reload(engine: &Engine, args: &Args, global: &Global, old: Loaded) -> L
     let gathered = match gather(global, args.env_file.as_deref()) {
         Ok(gathered) => gathered,
         Err(error) => {
-            not_read_again(&error.sentence());
+            not_read_again(error.sentence());
             return old;
         }
     };

@@ -42,7 +42,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let text = match global.output {
         Output::Table => shown.report()?,
         Output::Json => text::json::document(&shown.as_json()?, false),
-        Output::Jsonl => format!("{}\n", shown.as_json()?),
+        Output::Jsonl => json::document(&shown.as_json()?, true),
     };
     text::out(&text)?;
     if job.policy.is_some() {

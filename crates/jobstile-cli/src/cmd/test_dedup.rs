@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use self::judge::{Judged, Verdict, judge};
 use self::scratch::Counted;
 use super::serve::in_force;
+use crate::args::value::up_to;
 use crate::args::{Global, Output};
 use crate::config::file::gather;
 use crate::config::suggest::nearest;
@@ -21,17 +22,20 @@ use crate::text::table::{Cell, Table};
 use crate::text::{self, json};
 
 /// The most triggers of one job.
-const MOST_TRIGGERS: i64 = 10_000;
+const MOST_TRIGGERS: u64 = 10_000;
 
 /// Arguments of `test-dedup`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   jobstile test-dedup                                  all monitoring jobs
-  jobstile test-dedup -j chain_state_monitor -n 20
+  jobstile test-dedup chain_state_monitor -n 20
 Nothing is run: the handlers are stubs that never end, the store is a scratch one. A job passes while no more than its \
          max_concurrent runs are live, 1 for a monitoring job; one that lets runs wait by its policy is said to. Exits with 1 \
          where a job does not pass.")]
 pub(crate) struct Args {
+    /// This job alone
+    #[arg(conflicts_with_all = ["all_types", "job_type"])]
+    job: Option<String>,
     /// This job alone
     #[arg(short, long, value_name = "JOB", conflicts_with = "all_types")]
     job_type: Option<String>,
@@ -40,7 +44,7 @@ pub(crate) struct Args {
     all_types: bool,
     /// Triggers of each job
     #[arg(short, long, value_name = "N", default_value_t = 5)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=MOST_TRIGGERS))]
+    #[arg(value_parser = up_to::<u32>(MOST_TRIGGERS))]
     num_triggers: u32,
     /// On the running system: real triggers, and runs that do their work
     #[arg(long)]
@@ -75,8 +79,8 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let passes = judged.iter().all(|one| one.verdict != Verdict::Fails);
     let text = match global.output {
         Output::Table => table(&judged, &tested, args.num_triggers),
-        Output::Json => format!("{:#}\n", document(&judged, &tested, args.num_triggers, passes)),
-        Output::Jsonl => judged.iter().map(|one| format!("{}\n", one.to_json())).collect(),
+        Output::Json => json::document(&document(&judged, &tested, args.num_triggers, passes), false),
+        Output::Jsonl => judged.iter().map(|one| json::document(&one.to_json(), true)).collect(),
     };
     text::out(&text)?;
     Ok(if passes { Code::Done } else { Code::Failed })
@@ -108,14 +112,15 @@ fn test(args: &Args, global: &Global) -> Result<Tested, Error> {
 
 /// The jobs to test, of these, each with whether it is a monitoring one.
 fn chosen(args: &Args, jobs: &[(&str, bool)], of: &str) -> Result<Vec<String>, Error> {
-    if let Some(name) = &args.job_type {
+    if let Some(name) = args.job.as_ref().or(args.job_type.as_ref()) {
         if jobs.iter().any(|(other, _)| other == name) {
             return Ok(vec![name.clone()]);
         }
         let near = nearest(name, jobs.iter().map(|(name, _)| *name));
         let meant = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
         let shown = jobstile::text::clean_to(name, 80);
-        return Err(Error::new(Code::NotFound, format!("no job `{shown}` in {of}{meant}")));
+        return Err(Error::new(Code::NotFound, format!("no job `{shown}` in {of}{meant}"))
+            .hint("its jobs: jobstile check"));
     }
     let picked = jobs.iter().filter(|(_, monitoring)| args.all_types || *monitoring);
     let names: Vec<String> = picked.map(|(name, _)| (*name).to_owned()).collect();
@@ -124,7 +129,7 @@ fn chosen(args: &Args, jobs: &[(&str, bool)], of: &str) -> Result<Vec<String>, E
     }
     let kind = if args.all_types { "no jobs" } else { "no monitoring jobs" };
     Err(Error::new(Code::NotFound, format!("there are {kind} in {of}"))
-        .hint("every job: jobstile test-dedup -a      one: jobstile test-dedup -j JOB"))
+        .hint("every job: jobstile test-dedup -a      one: jobstile test-dedup JOB"))
 }
 
 fn table(judged: &[Judged], tested: &Tested, triggers: u32) -> String {

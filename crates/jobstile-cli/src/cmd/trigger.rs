@@ -14,6 +14,7 @@ use jobstile_core::time::Time;
 use jobstile_core::trigger::{Source, When};
 use serde_json::{Value, json};
 
+use crate::args::value::object;
 use crate::args::{Global, Output};
 use crate::cmd::open::{Opened, by, open};
 use crate::error::Error;
@@ -29,14 +30,17 @@ const PAST: Duration = Duration::from_secs(60);
 /// Arguments of `trigger`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  jobstile trigger sync_wallet --args '{\"wallet\":\"SP2X0\"}'
+  jobstile trigger sync_wallet wallet=SP2X0                  or --args '{\"wallet\":\"SP2X0\"}'
   jobstile trigger backup --wait || echo \"backup: $?\"      the command's own exit code
   jobstile trigger report --at 18:30 --id report-2026-11-23  once, however often this is run
 A trigger meets the rules like any tick: it may be skipped, and the answer names the run that is in its way.")]
 pub(crate) struct Args {
     /// The job
     job: String,
-    /// Arguments: a JSON object, @FILE, or - for standard input
+    /// Arguments, one by one: a value that is JSON stays what it is, everything else is text
+    #[arg(value_name = "FIELD=VALUE", conflicts_with = "args")]
+    fields: Vec<String>,
+    /// Arguments as a whole: a JSON object, @FILE, or - for standard input
     #[arg(long, value_name = "JSON")]
     args: Option<String>,
     /// A head start in line: low, normal, medium, high or critical [default: the job's]
@@ -60,11 +64,11 @@ pub(crate) struct Args {
 }
 
 fn priority(text: &str) -> Result<Priority, String> {
-    text.parse().map_err(|e: jobstile_core::words::UnknownWord| format!("one of {}", e.allowed))
+    text.parse().map_err(|e: jobstile_core::words::UnknownWord| format!("not a priority\nwrite one of {}", e.allowed))
 }
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
-    let arguments = arguments(args.args.as_deref())?;
+    let arguments = arguments(&args)?;
     let mut opened = open(global)?;
     let now = opened.client.now();
     let times = Times::here(now);
@@ -101,8 +105,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
         }
         None => exit(&args, &decided),
     };
-    let lines = global.output == Output::Jsonl;
-    text::out(&if lines { format!("{document}\n") } else { format!("{document:#}\n") })?;
+    text::out(&json::document(&document, global.output == Output::Jsonl))?;
     Ok(code)
 }
 
@@ -132,7 +135,7 @@ fn refused(opened: &Opened, job: &str, decided: &Decided, args: &Result<Argument
                 Err(why) => why.to_string(),
                 Ok(_) => format!("the key of {job} is made of strings, whole numbers, true and false"),
             };
-            Err(Error::new(Code::Usage, format!("trigger refused: {why}")).hint(r#"e.g. --args '{"wallet":"SP2X0"}'"#))
+            Err(Error::new(Code::Usage, format!("trigger refused: {why}")).hint(r#"write fields, as in wallet=SP2X0, or --args '{"wallet":"SP2X0"}'"#))
         }
         Why::MissingKeyField => Err(answer::missing_key_field(opened, job, args.as_ref().ok())?),
         _ => Ok(()),
@@ -140,13 +143,19 @@ fn refused(opened: &Opened, job: &str, decided: &Decided, args: &Result<Argument
 }
 
 /// The arguments as they are given, at most a byte more than is allowed.
-fn arguments(given: Option<&str>) -> Result<Result<Arguments, BadArgs>, Error> {
-    let cannot = |what: &str, e: std::io::Error| Error::new(Code::Usage, format!("--args: {what} cannot be read: {e}"));
+fn arguments(args: &Args) -> Result<Result<Arguments, BadArgs>, Error> {
+    if !args.fields.is_empty() {
+        return Ok(Arguments::parse(object(without_equals(&args.fields, args)?)?.as_bytes()));
+    }
+    let cannot = |what: &str, e: std::io::Error| {
+        Error::new(Code::Usage, format!("--args: {what} cannot be read: {e}"))
+            .hint("write a JSON object, @FILE or -, or the fields one by one: wallet=SP2X0")
+    };
     let read = |from: &mut dyn Read| {
         let mut bytes = vec![];
         from.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
     };
-    let bytes = match given {
+    let bytes = match args.args.as_deref() {
         None => return Ok(Ok(Arguments::none())),
         Some("-") => read(&mut std::io::stdin().lock()).map_err(|e| cannot("standard input", e))?,
         Some(text) => match text.strip_prefix('@') {
@@ -158,6 +167,16 @@ fn arguments(given: Option<&str>) -> Result<Result<Arguments, BadArgs>, Error> {
         },
     };
     Ok(Arguments::parse(&bytes))
+}
+
+// `--wait 1s` is a wait without a limit, and `1s`.
+fn without_equals<'a>(fields: &'a [String], args: &Args) -> Result<&'a [String], Error> {
+    let limit = fields.iter().find(|field| duration::given(field).is_ok());
+    match limit.filter(|_| args.wait == Some(None)) {
+        Some(limit) => Err(Error::new(Code::Usage, format!("`{limit}` is not a field with its value"))
+            .hint(format!("to wait at most so long: --wait={limit}"))),
+        None => Ok(fields),
+    }
 }
 
 fn when(args: &Args, times: &Times) -> Result<When, Error> {
@@ -174,7 +193,7 @@ fn when(args: &Args, times: &Times) -> Result<When, Error> {
     {
         return times.next(time).map(When::At).ok_or_else(|| wrong("there is no such time today or tomorrow"));
     }
-    let instant: jiff::Timestamp = at.parse().map_err(|_| wrong("this is no time"))?;
+    let instant: jiff::Timestamp = at.parse().map_err(|_| wrong("not a valid time"))?;
     let instant = Time(instant.as_microsecond());
     if times.now().since(instant) > PAST {
         return Err(wrong(&format!("that was {}", times.ago(instant))));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use jobstile::text::clean;
 
-use crate::error::Error;
+use crate::error::{Error, Problems};
 use crate::exit::Code;
 use crate::text;
 
@@ -184,6 +184,15 @@ impl Failed {
         render_all(&self.found, colour)
     }
 
+    /// The same for an error of the program, with the text for people.
+    pub(crate) fn problems(&self, text: String) -> Problems {
+        let first = self.found.iter().find(|found| found.severity == Severity::Error);
+        let label = first.and_then(|first| first.place.as_ref()).map(|place| place.label.clone());
+        let hint = first.and_then(|first| first.helps.first().cloned()).or(label.filter(|label| !label.is_empty()));
+        let all = self.found.iter().map(Diagnostic::to_json).collect();
+        Problems { text, sentence: self.sentences().next().unwrap_or_default(), hint, all }
+    }
+
     /// The errors, a line each with its place.
     pub(crate) fn sentences(&self) -> impl Iterator<Item = String> {
         let errors = self.found.iter().filter(|found| found.severity == Severity::Error).take(MOST_SHOWN);
@@ -205,7 +214,8 @@ impl From<Diagnostic> for Failed {
 
 impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
-        Self::rendered(Code::Configuration, failed.render(text::colour_on_stderr()))
+        let text = failed.render(text::colour_on_stderr());
+        Self::problems(Code::Configuration, failed.problems(text))
     }
 }
 

@@ -22,7 +22,10 @@ const MAX_BYTES: u64 = 16 << 20;
 pub(crate) fn source(path: &Path) -> Result<Arc<Source>, Error> {
     let name = path.strip_prefix("./").unwrap_or(path).display().to_string();
     let cannot = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => Error::new(Code::Configuration, format!("there is no file {name}")),
+        ErrorKind::NotFound => {
+            let folder = std::env::current_dir().map_or_else(|_| ".".to_owned(), |folder| folder.display().to_string());
+            Error::new(Code::Configuration, format!("there is no file {name}")).hint(format!("looked in {folder}"))
+        }
         ErrorKind::PermissionDenied => Error::new(Code::NotAllowed, format!("{name} may not be read: {error}")),
         _ => Error::new(Code::Configuration, format!("{name} cannot be read: {error}")),
     };

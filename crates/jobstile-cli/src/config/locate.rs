@@ -149,14 +149,14 @@ fn sqlite_file(store: &str) -> Result<PathBuf, String> {
     let path = match store.split_once(':') {
         Some(("sqlite", rest)) => rest.strip_prefix("//").unwrap_or(rest),
         Some(("postgres" | "postgresql", _)) => return Err("PostgreSQL is not in this version yet".into()),
-        Some((scheme, rest)) if rest.starts_with("//") => return Err(format!("{scheme}:// is no kind of store")),
+        Some((scheme, rest)) if rest.starts_with("//") => return Err(format!("{scheme}:// is not a kind of store")),
         _ => store,
     };
     if path == ":memory:" || path == "memory:" {
         return Err("a store in memory ends with its process: it is for programs that embed Jobstile".into());
     }
     if path.is_empty() || path.ends_with('/') {
-        return Err("the store names no file".into());
+        return Err("a store needs a file name".into());
     }
     if path.len() != store.len() && path.contains(['?', '#']) {
         return Err("a store takes no parameters".into());

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The longest duration anybody may write: 10 years. What is longer is a mistake.
 pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
 
-/// Why a text is no duration.
+/// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadDuration {
     /// Nothing was written.
@@ -15,8 +15,8 @@ pub(crate) enum BadDuration {
     /// A number alone.
     #[error("a duration needs its unit")]
     NoUnit(String),
-    /// A unit that is none.
-    #[error("`{0}` is no unit of time")]
+    /// An unknown unit.
+    #[error("`{0}` is not a unit of time")]
     UnknownUnit(String),
     /// It has a minus sign.
     #[error("a duration cannot be negative")]
@@ -28,12 +28,22 @@ pub(crate) enum BadDuration {
     #[error("the units of a duration go from large to small, each once")]
     Order,
     /// Anything else.
-    #[error("`{0}` is no duration")]
+    #[error("`{0}` is not a valid duration")]
     Other(String),
 }
 
 impl BadDuration {
-    /// What would be right.
+    /// What to write on a command line.
+    fn on_a_line(&self) -> String {
+        match self {
+            Self::NoUnit(number) => format!("{number}s or {number}m"),
+            Self::TooLong => "3660d at most".into(),
+            Self::UnknownUnit(_) => "ms, s, m, h, d or w after the number, as in 90s".into(),
+            _ => "90s, 5m or \"1h 30m\"".into(),
+        }
+    }
+
+    /// What to write in a file.
     pub(crate) fn right(&self) -> String {
         match self {
             Self::NoUnit(number) => format!("\"{number}s\", \"{number}m\"?"),
@@ -94,14 +104,14 @@ fn split(text: &str, of: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !of(c)).unwrap_or(text.len()))
 }
 
-/// A duration on the command line. None there means anything when it is zero.
+/// A duration on the command line, where zero never makes sense.
 ///
 /// # Errors
-/// What is wrong with it, and what would be right.
+/// What is wrong with it, and in a second line what to write.
 pub(crate) fn given(text: &str) -> Result<Duration, String> {
     match parse(text) {
-        Ok(Duration::ZERO) => Err("this is no time at all: as \"90s\", \"5m\" or \"1h 30m\"".to_owned()),
-        parsed => parsed.map_err(|bad| format!("{bad}: {}", bad.right())),
+        Ok(Duration::ZERO) => Err("a duration longer than zero is needed\nwrite 90s, 5m or \"1h 30m\"".to_owned()),
+        parsed => parsed.map_err(|bad| format!("{bad}\nwrite {}", bad.on_a_line())),
     }
 }
 

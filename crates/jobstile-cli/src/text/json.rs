@@ -229,6 +229,11 @@ pub(crate) fn violation(violation: &Violation) -> Value {
     json!({ "check": violation.check, "demands": violation.demands, "found": violation.found })
 }
 
+/// One line, without its end.
+pub(crate) fn line(one: &impl serde::Serialize) -> String {
+    inert(serde_json::to_string(one).unwrap_or_default())
+}
+
 /// One document, in the form that was asked for.
 pub(crate) fn document(one: &Value, lines: bool) -> String {
     inert(if lines { format!("{one}\n") } else { format!("{one:#}\n") })
@@ -247,10 +252,10 @@ pub(crate) fn list(name: &str, all: Vec<Value>, more: Value, lines: bool) -> Str
     inert(format!("{:#}\n", Value::Object(document)))
 }
 
-/// JSON whose text does not act on a terminal: controls beyond ASCII and marks of writing direction are escaped, as JSON
-/// itself does it with those of ASCII. Outside strings there are none.
-pub(crate) fn inert(json: String) -> String {
-    let acts = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+/// JSON whose text cannot act on a terminal: control characters beyond ASCII and marks of writing direction are escaped,
+/// as JSON itself escapes those of ASCII. Outside strings there are none.
+fn inert(json: String) -> String {
+    let acts = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     if !json.contains(acts) {
         return json;
     }

@@ -92,6 +92,46 @@ fn no_command_lets_it_through() {
 }
 
 #[test]
+fn no_json_lets_it_through_either() {
+    let world = world();
+    let args = serde_json::json!({ "wallet": EVIL, (EVIL): 1 }).to_string();
+    let lines: &[&[&str]] = &[
+        &["ls"],
+        &["show", "backup"],
+        &["runs"],
+        &["next"],
+        &["logs", "1"],
+        &["nodes", "--all"],
+        &["keys"],
+        &["decisions"],
+        &["doctor"],
+        &["verify"],
+        &["monitor"],
+        &["explain", "sync_wallet"],
+        &["explain", "2"],
+        &["cancel", "2"],
+        &["retry", "1"],
+        &["trigger", "sync_wallet", "--args", &args],
+        &["trigger", EVIL],
+        &["backup", EVIL],
+        &["backup", EVIL],
+        &["runs", EVIL],
+        &["ls", "--store", EVIL],
+        &["test-dedup", EVIL],
+        &[EVIL],
+    ];
+    for form in ["json", "jsonl"] {
+        for line in lines {
+            let ran = world.run(&[line, &["-o", form][..]].concat());
+            harmless(line, &ran);
+            for text in ran.err().lines() {
+                serde_json::from_str::<serde_json::Value>(text).unwrap_or_else(|e| panic!("{line:?}: {e}: {text}"));
+            }
+        }
+    }
+}
+
+#[test]
 fn output_is_shown_line_by_line_and_raw_where_it_is_asked_for() {
     let mut world = World::new();
     world.ago(100);

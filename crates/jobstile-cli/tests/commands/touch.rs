@@ -107,22 +107,15 @@ fn retry_now_or_as_a_new_run() {
     assert_snapshot!(world.screen(&["retry", "--dead"]), @r"
     $ jobstile retry --dead
     --- to standard error
-    error: the following required arguments were not provided:
-      --job <JOB>
-
-    Usage: jobstile retry --dead --job <JOB> [RUN]...
-
-    For more information, try '--help'.
+    error: jobstile retry: of which job?
+      jobstile retry --dead --job JOB
     [exit 2]
     ");
     assert_snapshot!(world.screen(&["retry", "5", "--job", "sync_wallet"]), @r"
     $ jobstile retry 5 --job sync_wallet
     --- to standard error
-    error: the argument '[RUN]...' cannot be used with '--job <JOB>'
-
-    Usage: jobstile retry <RUN>...
-
-    For more information, try '--help'.
+    error: RUN and --job exclude each other
+      give one of the two
     [exit 2]
     ");
     assert_eq!(world.run(&["runs", "sync_wallet", "-o", "json"]).json()["runs"][0]["rerun_of"], "8");
@@ -192,9 +185,8 @@ fn pause_and_resume() {
     assert_snapshot!(world.screen(&["pause", "backup", "--for", "0s"]), @r#"
     $ jobstile pause backup --for 0s
     --- to standard error
-    error: invalid value '0s' for '--for <DURATION>': this is no time at all: as "90s", "5m" or "1h 30m"
-
-    For more information, try '--help'.
+    error: --for 0s: a duration longer than zero is needed
+      write 90s, 5m or "1h 30m"
     [exit 2]
     "#);
 }
@@ -261,12 +253,14 @@ fn backup_and_migrate() {
     $ jobstile backup copy.db
     --- to standard error
     error: copy.db is there already; a backup never overwrites
+      name a new file in a folder that you may write to
     [exit 2]
     ");
     assert_snapshot!(world.screen(&["backup", "nowhere/copy.db"]), @r"
     $ jobstile backup nowhere/copy.db
     --- to standard error
     error: cannot write nowhere/copy.db: No such file or directory (os error 2)
+      name a new file in a folder that you may write to
     [exit 2]
     ");
     assert_snapshot!(world.screen(&["migrate"]), @r"

@@ -108,9 +108,8 @@ fn later_paused_and_repeated() {
     assert_snapshot!(world.screen(&["trigger", "strict", "--in", "0s"]), @r#"
     $ jobstile trigger strict --in 0s
     --- to standard error
-    error: invalid value '0s' for '--in <DURATION>': this is no time at all: as "90s", "5m" or "1h 30m"
-
-    For more information, try '--help'.
+    error: --in 0s: a duration longer than zero is needed
+      write 90s, 5m or "1h 30m"
     [exit 2]
     "#);
     world.run(&["pause", "sync_wallet"]);
@@ -185,47 +184,48 @@ fn what_cannot_be_used_is_refused() {
     $ jobstile trigger sync_wallet --args {"network":"mainnet"}
     --- to standard error
     error: trigger refused: sync_wallet tells its runs apart by `wallet`, and the arguments have none
-      got {"network":"mainnet"}; e.g. --args '{"network":"mainnet","wallet":"…"}'
+      got {"network":"mainnet"}      write jobstile trigger sync_wallet wallet=…
     [exit 2]
     "#);
-    assert_snapshot!(world.screen(&["trigger", "sync_wallet"]), @r#"
+    assert_snapshot!(world.screen(&["trigger", "sync_wallet"]), @r"
     $ jobstile trigger sync_wallet
     --- to standard error
     error: trigger refused: sync_wallet tells its runs apart by `wallet`, and the arguments have none
-      no arguments were given; e.g. --args '{"wallet":"…"}'
+      no arguments were given      write jobstile trigger sync_wallet wallet=…
     [exit 2]
-    "#);
+    ");
     assert_snapshot!(world.screen(&["trigger", "sync_wallet", "--args", r#"{"wallet":1.5}"#]), @r#"
     $ jobstile trigger sync_wallet --args {"wallet":1.5}
     --- to standard error
     error: trigger refused: the key of sync_wallet is made of strings, whole numbers, true and false
-      e.g. --args '{"wallet":"SP2X0"}'
+      write fields, as in wallet=SP2X0, or --args '{"wallet":"SP2X0"}'
     [exit 2]
     "#);
     assert_snapshot!(world.screen(&["trigger", "sync_wallet", "--args", "{\"wallet\""]), @r#"
     $ jobstile trigger sync_wallet --args {"wallet"
     --- to standard error
     error: trigger refused: the arguments are not JSON: EOF while parsing an object at line 1 column 9
-      e.g. --args '{"wallet":"SP2X0"}'
+      write fields, as in wallet=SP2X0, or --args '{"wallet":"SP2X0"}'
     [exit 2]
     "#);
     assert_snapshot!(world.screen(&["trigger", "sync_wallet", "--args", "[1]"]), @r#"
     $ jobstile trigger sync_wallet --args [1]
     --- to standard error
     error: trigger refused: the arguments are a list, not an object: arguments have names
-      e.g. --args '{"wallet":"SP2X0"}'
+      write fields, as in wallet=SP2X0, or --args '{"wallet":"SP2X0"}'
     [exit 2]
     "#);
     assert_snapshot!(world.screen(&["trigger", "sync_wallet", "--args", "@nowhere.json"]), @r"
     $ jobstile trigger sync_wallet --args @nowhere.json
     --- to standard error
     error: --args: nowhere.json cannot be read: No such file or directory (os error 2)
+      write a JSON object, @FILE or -, or the fields one by one: wallet=SP2X0
     [exit 2]
     ");
     assert_snapshot!(world.screen(&["trigger", "backup", "--at", "half past nine"]), @r"
     $ jobstile trigger backup --at half past nine
     --- to standard error
-    error: --at half past nine: this is no time
+    error: --at half past nine: not a valid time
       00:00 or 00:00:00 (the next one, in NOON), or 2026-11-23T18:00:00+00:00
     [exit 2]
     ");
@@ -236,20 +236,18 @@ fn what_cannot_be_used_is_refused() {
       00:00 or 00:00:00 (the next one, in NOON), or 0000-00-00T00:00:00+00:00
     [exit 0]
     ");
-    assert_snapshot!(world.screen(&["trigger", "backup", "--in", "5"]), @r#"
+    assert_snapshot!(world.screen(&["trigger", "backup", "--in", "5"]), @r"
     $ jobstile trigger backup --in 5
     --- to standard error
-    error: invalid value '5' for '--in <DURATION>': a duration needs its unit: "5s", "5m"?
-
-    For more information, try '--help'.
+    error: --in 5: a duration needs its unit
+      write 5s or 5m
     [exit 2]
-    "#);
+    ");
     assert_snapshot!(world.screen(&["trigger", "backup", "--priority", "urgent"]), @r"
     $ jobstile trigger backup --priority urgent
     --- to standard error
-    error: invalid value 'urgent' for '--priority <PRIORITY>': one of low, normal, medium, high, critical
-
-    For more information, try '--help'.
+    error: --priority urgent: not a priority
+      write one of low, normal, medium, high, critical
     [exit 2]
     ");
     assert_snapshot!(world.screen(&["trigger", "backup", "--id", "@1"]), @r"
@@ -372,4 +370,30 @@ fn an_answer_is_one_document() {
     assert_eq!(answer["by"], "1");
     assert_eq!(answer["causing_run"]["state"], "running");
     assert_eq!(world.run(&["trigger", "strict", "-o", "jsonl"]).out().lines().count(), 1);
+}
+
+#[test]
+fn arguments_may_be_given_field_by_field() {
+    let world = World::new();
+    let whole = world.run(&["trigger", "sync_wallet", "--args", r#"{"note":"a b","wallet":3}"#, "-o", "json"]).json();
+    let fields = world.run(&["trigger", "sync_wallet", "wallet=3", "note=a b", "-o", "json"]).json();
+    assert_eq!((&fields["decision"], &fields["by"]), (&"skipped".into(), &whole["run"]));
+    let text = world.run(&["trigger", "sync_wallet", "wallet=\"3\"", "-o", "json"]).json();
+    assert_eq!(text["decision"], "admitted", "a text is not a number");
+    // What is advised for a free key is typed in the same way.
+    let free = world.run(&["explain", "--key", "sync_wallet", "wallet=a b"]).out();
+    assert!(free.contains("jobstile trigger sync_wallet 'wallet=a b'"), "{free}");
+}
+
+#[test]
+fn a_job_stands_alone_or_behind_the_predecessors_flag() {
+    let world = World::new();
+    let shown = |line: &[&str]| world.lasting(&world.run(line).out());
+    assert_eq!(shown(&["monitor", "backup"]), shown(&["monitor", "-j", "backup"]));
+    assert_eq!(shown(&["monitor", "backup"]), shown(&["monitor", "--job-type", "backup"]));
+    std::fs::write(world.path().join("m.toml"), "[jobs.a]\nmonitoring = true\nevery = \"1h\"\ncommand = [\"true\"]\n")
+        .unwrap();
+    let tested = shown(&["test-dedup", "a", "--config", "m.toml"]);
+    assert!(tested.contains("it passes"), "{tested}");
+    assert_eq!(tested, shown(&["test-dedup", "-j", "a", "--config", "m.toml"]));
 }

@@ -228,15 +228,17 @@ impl World {
     /// What somebody sees: the command, both its outputs, and its exit code; times without their digits.
     pub(crate) fn screen(&self, line: &[&str]) -> String {
         let ran = self.run(line);
-        let folder = self.path().display().to_string();
-        let clean = |text: String| {
-            without_times(&text.replace(&folder, "FOLDER").replace(&jobstile::engine::host::whoami(), "me@here"))
-        };
-        let mut screen = format!("$ jobstile {}\n{}", line.join(" "), clean(ran.out()));
+        let mut screen = format!("$ jobstile {}\n{}", line.join(" "), self.lasting(&ran.out()));
         if !ran.err().is_empty() {
-            screen.push_str(&format!("--- to standard error\n{}", clean(ran.err())));
+            screen.push_str(&format!("--- to standard error\n{}", self.lasting(&ran.err())));
         }
         screen + &format!("[exit {}]\n", ran.code())
+    }
+
+    /// A text without what is different each time.
+    pub(crate) fn lasting(&self, text: &str) -> String {
+        let folder = self.path().display().to_string();
+        without_times(&text.replace(&folder, "FOLDER").replace(&jobstile::engine::host::whoami(), "me@here"))
     }
 }
 

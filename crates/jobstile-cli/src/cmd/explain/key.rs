@@ -2,11 +2,14 @@
 
 use jobstile::args::Args as JobArgs;
 use jobstile::client::{JobInfo, RunInfo};
+use jobstile::text::clean_to;
+use jobstile_core::policy::KeyRule;
 use jobstile_core::run::State;
-use serde_json::{Map, Value};
 
 use super::page::Page;
+use crate::args::value::{object, typed_again};
 use crate::cmd::open::Opened;
+use crate::config::suggest::nearest;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text::duration::spoken;
@@ -25,7 +28,7 @@ pub(super) fn explain(opened: &Opened, name: &str, fields: &[String]) -> Result<
     let Some(holder) = holder else {
         let times = Times::here(opened.client.now());
         let mut page = Page::new(name, format!("{shown} of {name} is free: no live run has this key."), &times);
-        page.says("to run it", format!("jobstile trigger {name} --args '{}'", object(fields)?));
+        page.says("to run it", format!("jobstile trigger {name} {}", typed_again(fields)));
         return Ok(page);
     };
     held(opened, &job, &holder, &shown)
@@ -59,29 +62,33 @@ fn held(opened: &Opened, job: &JobInfo, holder: &RunInfo, shown: &str) -> Result
     Ok(page)
 }
 
-fn object(fields: &[String]) -> Result<Value, Error> {
-    let mut object = Map::new();
-    for field in fields {
-        let Some((name, value)) = field.split_once('=') else {
-            return Err(Error::new(Code::Usage, format!("`{field}` is no field of a key")).hint("FIELD=VALUE, as wallet=SP2X0"));
-        };
-        // A number or true is one, as in JSON; everything else is text.
-        let value = serde_json::from_str(value).ok().filter(|v: &Value| v.is_i64() || v.is_boolean());
-        object.insert(name.to_owned(), value.unwrap_or_else(|| field[name.len() + 1..].into()));
-    }
-    Ok(Value::Object(object))
-}
-
 fn key_of(opened: &Opened, job: &JobInfo, fields: &[String]) -> Result<String, Error> {
     let switches = opened.client.switches()?;
     let Some(rule) = job.policy.as_ref().and_then(|policy| policy.key_rule(switches)) else {
         return Err(Error::new(Code::Usage, format!("{} has no dedup rule: every trigger of it is distinct", job.name))
             .hint(format!("jobstile show {}", job.name)));
     };
-    let args = JobArgs::of(object(fields)?).map_err(|bad| Error::new(Code::Usage, bad.to_string()))?;
-    let key = args.key(&rule).map_err(|_| {
-        let what = format!("these fields are not the key of {}", job.name);
-        Error::new(Code::Usage, what).hint(format!("jobstile show {}", job.name))
-    })?;
+    let args = JobArgs::parse(object(fields)?.as_bytes()).map_err(|bad| Error::new(Code::Usage, bad.to_string()))?;
+    let key = args.key(&rule).map_err(|_| not_the_key(&job.name, &rule, fields))?;
     Ok(key.as_str().to_owned())
+}
+
+fn not_the_key(job: &str, rule: &KeyRule, fields: &[String]) -> Error {
+    let KeyRule::Fields(names) = rule else {
+        return Error::new(Code::Usage, format!("these fields are not the key of {job}"))
+            .hint(format!("its rules: jobstile show {job}"));
+    };
+    let given: Vec<&str> = fields.iter().filter_map(|field| field.split_once('=')).map(|(name, _)| name).collect();
+    let all: Vec<String> = names.iter().map(|name| format!("{name}=…")).collect();
+    let write = format!("write jobstile explain --key {job} {}", all.join(" "));
+    let stray = given.iter().find(|name| !names.iter().any(|known| known == *name));
+    let what = match stray {
+        Some(stray) => {
+            let near = nearest(stray, names.iter().map(String::as_str));
+            let meant = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+            format!("`{}` is not in the key of {job}{meant}", clean_to(stray, 80))
+        }
+        None => format!("the key of {job} needs {}", names.join(", ")),
+    };
+    Error::new(Code::Usage, what).hint(write)
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::since;
+use crate::text::json;
 use crate::text::log::Log;
 
 /// A fact, or a line of the log.
@@ -103,7 +104,7 @@ impl Told {
             Self::Fact(_) => return String::new(),
             Self::Log(at, line) => (*at, Line::Log { line }),
         };
-        serde_json::to_string(&At { at: since(start, at), line }).unwrap_or_default()
+        json::line(&At { at: since(start, at), line })
     }
 }
 

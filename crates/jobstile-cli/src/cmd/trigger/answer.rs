@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::cmd::ls::cannot_run;
 use crate::cmd::open::Opened;
+use crate::config::suggest::nearest;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text::duration::spoken;
@@ -211,14 +212,15 @@ pub(super) fn missing_key_field(opened: &Opened, job: &str, args: Option<&Argume
     let quoted = |all: &[&String]| all.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let by = quoted(&fields.iter().collect::<Vec<_>>());
     let have = if missing.len() == fields.len() && fields.len() == 1 { "none".into() } else { format!("no {}", quoted(&missing)) };
-    let mut example = given.as_object().cloned().unwrap_or_default();
-    for name in missing {
-        example.insert(name.clone(), "…".into());
-    }
+    let near = given.as_object().into_iter().flatten().find_map(|(name, _)| {
+        let meant = nearest(name, missing.iter().map(|missing| missing.as_str()))?;
+        (!fields.contains(name)).then(|| format!("; did you mean {meant} for {}?", jobstile::text::clean_to(name, 80)))
+    });
     let got = match given.is_null() {
         true => "no arguments were given".to_owned(),
-        false => format!("got {}", jobstile::text::clean_to(text, SHOWN)),
+        false => format!("got {}{}", jobstile::text::clean_to(text, SHOWN), near.unwrap_or_default()),
     };
+    let example: Vec<String> = missing.iter().map(|name| format!("{name}=…")).collect();
     let what = format!("trigger refused: {job} tells its runs apart by {by}, and the arguments have {have}");
-    Ok(Error::new(Code::Usage, what).hint(format!("{got}; e.g. --args '{}'", Value::Object(example))))
+    Ok(Error::new(Code::Usage, what).hint(format!("{got}      write jobstile trigger {job} {}", example.join(" "))))
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::seconds;
 use crate::error::Error;
 use crate::exit::Code;
+use crate::text::json;
 
 /// How important a line is; the most important first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -197,7 +198,7 @@ impl Line {
     /// The same facts as one JSON object, in one line.
     pub(crate) fn to_json(&self) -> String {
         // A map of its own would sort the keys; the time belongs first.
-        serde_json::to_string(self).unwrap_or_default()
+        json::line(self)
     }
 }
 

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Shared by scripts/test and scripts/soak: what they need on the machine, and steps that are named and timed.
-# Sourced by bash, with the working directory at the root of the repository.
+# Shared by scripts/test and scripts/soak: checks for required tools, and named, timed steps.
+# Sourced by bash, from the root of the repository.
 
-# Which Debian package brings a tool that the tests call.
+# The Debian package that contains a tool the tests call.
 package_of() {
     case $1 in
     python3) echo python3 ;;
@@ -12,18 +12,18 @@ package_of() {
     esac
 }
 
-# Installs what is missing where that is possible, else says what to install. Nothing is asked.
+# Installs missing tools if it can, otherwise says what to install. Asks no questions.
 need_tools() {
     local tool missing=() packages=()
     for tool in cargo rustc; do
         command -v "$tool" >/dev/null || {
-            echo "error: no $tool: install a Rust toolchain, $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer" >&2
+            echo "error: $tool not found: install a Rust toolchain, $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer" >&2
             exit 1
         }
     done
     for tool in fmt clippy; do
         cargo "$tool" --version >/dev/null 2>&1 || {
-            echo "error: this toolchain has no cargo $tool: rustup component add rustfmt clippy" >&2
+            echo "error: cargo $tool not found: run \`rustup component add rustfmt clippy\`" >&2
             exit 1
         }
     done
@@ -65,11 +65,11 @@ took() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
 
 print_summary() {
     printf '\n%s\n' "${summary[@]}"
-    printf '%-14s %s\n' "in all" "$(took $((SECONDS - began)))"
+    printf '%-14s %s\n' "total" "$(took $((SECONDS - began)))"
 }
 
-# step NAME HINT COMMAND…: runs it, notes its time; the first failure ends everything with the hint. Where the words in
-# `only` are not empty, steps of other names are passed over.
+# step NAME HINT COMMAND…: runs the command and records its time; the first failure stops everything and prints the hint.
+# If `only` has words, steps with other names are skipped.
 only=()
 step() {
     local name=$1 hint=$2 at=$SECONDS code=0

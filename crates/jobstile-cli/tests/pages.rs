@@ -127,6 +127,24 @@ fn file_has_no(file: &Path, anchor: &str) -> bool {
     !page::headings(&text).iter().any(|heading| heading == anchor)
 }
 
+/// A backup or a restore that misses one of them loses runs.
+#[test]
+fn all_files_of_a_store_are_documented() {
+    let mut session = session::Session::new(&root(), false);
+    session.start("jobstile serve --config examples/monitors.toml");
+    let folder = session.path().join("examples/.jobstile");
+    let there = || fs::read_dir(&folder).into_iter().flatten().flatten().map(|file| file.file_name());
+    assert!(session.wait("jobstile runs chainhook_monitor | grep succeeded"));
+    let page = read("docs/operating.md");
+    let mut seen = 0;
+    for name in there() {
+        let name = name.into_string().expect("a name").replace("monitors.db", "jobstile.db");
+        assert!(page.contains(&format!("`{name}`")) || page.contains(&format!("`{name}/`")), "{name}");
+        seen += 1;
+    }
+    assert!(seen >= 7, "only {seen} files");
+}
+
 /// The checks are proved: a page with planted faults fails at each of them, a page without passes.
 #[test]
 fn a_planted_fault_is_found() {

@@ -75,7 +75,7 @@ pub(crate) fn play(root: &Path, page: &str, text: &str, write: bool) -> Played {
     Played { text: if write { out } else { text.to_owned() }, faults }
 }
 
-struct Session {
+pub(crate) struct Session {
     root: PathBuf,
     folder: tempfile::TempDir,
     daemons: Vec<Daemon>,
@@ -128,7 +128,7 @@ fn compared(lines: &[String], how: Compare) -> Vec<String> {
 }
 
 impl Session {
-    fn new(root: &Path, write: bool) -> Self {
+    pub(crate) fn new(root: &Path, write: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path();
         copy(&root.join("examples"), &path.join("examples"));
@@ -153,6 +153,15 @@ impl Session {
         command
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Waits until a command succeeds; whether it did.
+    pub(crate) fn wait(&self, line: &str) -> bool {
+        within(PATIENCE, || self.shell(line).output().expect("sh").status.success())
+    }
+
     /// The lines of a block as they shall stand in the page, and what is wrong with them.
     fn block(&mut self, block: &Block) -> (Vec<String>, Vec<String>) {
         let mut faults = vec![];
@@ -167,7 +176,7 @@ impl Session {
                     }
                 }
                 Mark::Until(line) => {
-                    if !within(PATIENCE, || self.shell(line).output().expect("sh").status.success()) {
+                    if !self.wait(line) {
                         faults.push(format!("in vain until: {line}"));
                     }
                 }
@@ -285,7 +294,7 @@ impl Session {
     }
 
     /// Starts a daemon, which lives as long as the page.
-    fn start(&mut self, line: &str) {
+    pub(crate) fn start(&mut self, line: &str) {
         let log = self.folder.path().join(format!("serve-{}.log", self.daemons.len()));
         let file = File::create(&log).expect("a log");
         let line = line.trim_end_matches('&').replace("cargo run --release -- ", "jobstile ");

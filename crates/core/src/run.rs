@@ -28,13 +28,19 @@ impl State {
     /// Nothing follows it.
     #[must_use]
     pub fn is_terminal(self) -> bool {
-        !matches!(self, Self::Scheduled | Self::Queued | Self::Running | Self::Retrying)
+        match self {
+            Self::Scheduled | Self::Queued | Self::Running | Self::Retrying => false,
+            Self::Succeeded | Self::Dead | Self::Cancelled | Self::Refused | Self::Expired => true,
+        }
     }
 
     /// Queued, retrying and running runs take a place.
     #[must_use]
     pub fn takes_place(self) -> bool {
-        matches!(self, Self::Queued | Self::Running | Self::Retrying)
+        match self {
+            Self::Queued | Self::Running | Self::Retrying => true,
+            Self::Scheduled | Self::Succeeded | Self::Dead | Self::Cancelled | Self::Refused | Self::Expired => false,
+        }
     }
 }
 

@@ -21,13 +21,6 @@ impl Histogram {
         *self.buckets.entry(bucket(duration)).or_default() += 1;
     }
 
-    /// Counts all of another one.
-    pub fn merge(&mut self, other: &Self) {
-        for (bucket, count) in &other.buckets {
-            *self.buckets.entry(*bucket).or_default() += count;
-        }
-    }
-
     /// How many were counted.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -2,7 +2,6 @@
 
 mod args;
 mod cmd;
-#[expect(dead_code, reason = "scenarios and the verbs that look at a store use the rest")]
 mod config;
 mod error;
 mod exit;

@@ -25,7 +25,6 @@ pub struct Args {
 
 /// Why a text is no arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum BadArgs {
     /// Not JSON, with what the parser says.
     #[error("the arguments are not JSON: {0}")]
@@ -123,7 +122,7 @@ impl Args {
         let fields: Result<BTreeMap<&str, &Value>, Problem> =
             names.iter().map(|name| self.field(name).map(|value| (name.as_str(), value))).collect();
         let text = serde_json::to_string(&fields?).map_err(|_| Problem::BadArguments)?;
-        if text.len() > MAX_KEY { Err(Problem::BadArguments) } else { Ok(Key::of(&text)) }
+        if text.len() > MAX_KEY { Err(Problem::BadArguments) } else { Ok(Key::from(text)) }
     }
 
     // A key of long arguments is their hash; it is still compared in full, and the arguments stand beside it.
@@ -133,10 +132,10 @@ impl Args {
             return Key::empty();
         }
         if self.canonical.len() <= MAX_KEY {
-            return Key::of(&self.canonical);
+            return Key::from(Arc::clone(&self.canonical));
         }
         let hash: String = Sha256::digest(self.canonical.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-        Key::of(&format!("sha256:{hash}"))
+        Key::from(format!("sha256:{hash}"))
     }
 
     fn field(&self, name: &str) -> Result<&Value, Problem> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jobstile_core::time::Time;
 
 use crate::engine::clock::Clock;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::fact::Fact;
 use crate::op::{Answer, Decided, Op, Trigger};
 use crate::store::sqlite::{OpenAs, Reader, Store};
@@ -72,9 +72,8 @@ impl Client {
     /// Decides one trigger.
     ///
     /// # Errors
-    /// As [`Client::execute`], and where the trigger's id is no id.
+    /// As [`Client::execute`].
     pub fn trigger(&mut self, trigger: Trigger) -> Result<Decided> {
-        check_trigger_id(trigger.id.as_deref())?;
         match self.execute(Op::Trigger(trigger))?.0 {
             Answer::Decided(decided) => Ok(decided),
             _ => Err(Error::invariant("a trigger is answered by a decision")),
@@ -88,17 +87,4 @@ impl Client {
     pub fn backup(&self, to: &Path) -> Result<()> {
         self.reader.backup(to, self.now())
     }
-}
-
-/// The longest trigger id, in bytes.
-pub const MAX_TRIGGER_ID: usize = 200;
-
-/// A caller's trigger id: 1 to [`MAX_TRIGGER_ID`] bytes, no control characters; those of ticks begin with `@`.
-pub(crate) fn check_trigger_id(id: Option<&str>) -> Result<()> {
-    let Some(id) = id else { return Ok(()) };
-    if id.is_empty() || id.len() > MAX_TRIGGER_ID || id.starts_with('@') || id.chars().any(char::is_control) {
-        let what = "a trigger id is 1 to 200 bytes, without control characters, and does not begin with `@`";
-        return Err(Error::new(Kind::Invalid, what));
-    }
-    Ok(())
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jobstile_core::decide::{Code, Decision as What};
-use jobstile_core::id::RunId;
+use jobstile_core::id::{RunId, TriggerId};
 use jobstile_core::job::JobName;
 use jobstile_core::policy::{
     Backoff, Concurrency, DEFAULT_MAX_WAITING, Dedup as DedupRule, KeyRule, MONITORING, OnDuplicate, OnFull, Policy,
@@ -21,7 +21,6 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::args::Args;
-use crate::client::check_trigger_id;
 use crate::engine::clock::Clock;
 use crate::engine::desk::Workers;
 use crate::engine::worker::Defined;
@@ -419,7 +418,7 @@ impl<A: Serialize> JobHandle<A> {
     /// # Errors
     /// As [`JobHandle::trigger`], and where the id is no id.
     pub async fn trigger_with(&self, args: &A, options: TriggerOptions) -> Result<Decision> {
-        check_trigger_id(options.id.as_deref())?;
+        let id = options.id.as_deref().map(TriggerId::new).transpose()?;
         let value = serde_json::to_value(args)
             .map_err(|e| Error::new(Kind::Invalid, "the arguments are no JSON").because(e))?;
         let args = Args::of(value).map_err(|e| Error::new(Kind::Invalid, e.to_string()))?;
@@ -429,7 +428,7 @@ impl<A: Serialize> JobHandle<A> {
             args: Ok(args),
             priority: options.priority,
             when,
-            id: options.id,
+            id,
             source: Source::Library,
             by: Arc::clone(&self.shared.by),
         };
@@ -443,7 +442,6 @@ impl<A: Serialize> JobHandle<A> {
 /// What became of a trigger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a trigger may have been skipped; look at what became of it"]
-#[non_exhaustive]
 pub struct Decision {
     /// What.
     pub decision: What,

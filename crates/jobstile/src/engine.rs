@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobstile_core::id::RunId;
+use jobstile_core::id::{RunId, Version};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -110,7 +110,6 @@ pub struct Engine {
     dir: PathBuf,
     tasks: JoinSet<()>,
     closing: watch::Sender<bool>,
-    kill_after: Duration,
     _locks: Option<(node::NodeLock, Option<node::DaemonLock>)>,
 }
 
@@ -149,7 +148,7 @@ impl Engine {
             None => (private_dir(&id)?, None, Store::in_memory()?),
         };
         let node = NodeRow {
-            id: id.clone(),
+            id: id.as_str().into(),
             name: setup.name.clone(),
             kind: setup.kind.to_owned(),
             host: host::name(),
@@ -172,7 +171,7 @@ impl Engine {
         let (desk, given) = Desk::new(id.into(), setup.workers, Arc::clone(&setup.observer));
         let queue = Queue::start(store, setup.clock.clone(), Some(Arc::clone(&desk) as _))?;
         let worker =
-            Arc::new(Worker::new(queue.clone(), Arc::clone(&desk), Some(runners.clone()), Arc::clone(&setup.observer)));
+            Arc::new(Worker::new(queue.clone(), Arc::clone(&desk), runners.clone(), Arc::clone(&setup.observer)));
         queue.execute(Op::Enter(node.clone())).await?;
         let (closing, closed) = watch::channel(false);
         let mut engine = Self {
@@ -184,7 +183,6 @@ impl Engine {
             dir,
             tasks: JoinSet::new(),
             closing,
-            kill_after: setup.kill_after,
             _locks: locks,
         };
         let house = keep_house::House {
@@ -232,7 +230,7 @@ impl Engine {
             Answer::Nodes(nodes) => Ok(nodes
                 .into_iter()
                 .filter(|node| node.id != self.node.id)
-                .filter(|node| node::state(&self.dir, &node.id) != node::State::Gone)
+                .filter(|node| node::state(&self.dir, node.id.as_str()) != node::State::Gone)
                 .collect()),
             _ => Err(Error::invariant("nodes are answered by nodes")),
         }
@@ -260,7 +258,7 @@ impl Engine {
         &self,
         policy: Apply,
         definitions: HashMap<String, Defined>,
-    ) -> Result<(i64, Vec<(String, String)>)> {
+    ) -> Result<(Version, Vec<(String, String)>)> {
         let applied = self.queue.execute(Op::Apply(policy)).await?;
         self.worker.define(definitions);
         let offer = Op::Offer { node: self.node.id.clone(), jobs: self.worker.offers() };
@@ -334,12 +332,6 @@ impl Engine {
             let _ = std::fs::remove_file(self.dir.join(format!("{}.{ending}", self.node.id)));
         }
         Ok(())
-    }
-
-    /// How long an attempt may take to end after it was asked to.
-    #[must_use]
-    pub fn kill_after(&self) -> Duration {
-        self.kill_after
     }
 }
 

@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 
 /// What kind of thing went wrong; programs turn it into an exit code or a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Kind {
     /// The store cannot be reached or used.
     Store,
@@ -60,12 +59,6 @@ impl Error {
     pub fn kind(&self) -> Kind {
         self.kind
     }
-
-    /// The same error for another asker; causes are kept as text.
-    #[must_use]
-    pub fn again(&self) -> Self {
-        Self { kind: self.kind, message: self.to_string(), source: None }
-    }
 }
 
 impl std::fmt::Display for Error {
@@ -95,5 +88,11 @@ impl StdError for Error {
 impl From<jobstile_core::run::Impossible> for Error {
     fn from(step: jobstile_core::run::Impossible) -> Self {
         Self::invariant(step.to_string())
+    }
+}
+
+impl From<jobstile_core::id::BadTriggerId> for Error {
+    fn from(bad: jobstile_core::id::BadTriggerId) -> Self {
+        Self::new(Kind::Invalid, bad.to_string())
     }
 }

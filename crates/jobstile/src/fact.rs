@@ -13,7 +13,6 @@ use jobstile_core::trigger::Source;
 
 /// One thing that happened, in the order in which it did.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Fact {
     /// A trigger was decided.
     Decided(Decided),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobstile_core::decide::{Code, Decision};
-use jobstile_core::id::RunId;
+use jobstile_core::id::{Fence, NodeId, RunId, TriggerId, Version};
 use jobstile_core::outcome::Outcome;
 use jobstile_core::policy::{Policy, Priority, Switches};
 use jobstile_core::run::State;
@@ -36,7 +36,6 @@ use view::View;
 
 /// One operation on a store.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum Op {
     /// Decides one trigger.
     Trigger(Trigger),
@@ -96,42 +95,42 @@ pub enum Op {
     /// What a node can run, and why not.
     Offer {
         /// The node.
-        node: String,
+        node: NodeId,
         /// Job and, where it cannot be run, the reason.
         jobs: Vec<(String, Option<String>)>,
     },
     /// A sign of life, for those who look.
     Seen {
         /// The node.
-        node: String,
+        node: NodeId,
         /// Attempts it executes.
         busy: u32,
     },
     /// A node is gone: its attempts are lost.
     Reap {
         /// The node.
-        node: String,
+        node: NodeId,
         /// What is known of its end.
         reason: String,
         /// What its attempts had printed, by run.
-        printed: HashMap<i64, Printed>,
+        printed: HashMap<RunId, Printed>,
     },
     /// Deletes history that is no longer kept.
     Prune(PruneBefore),
     /// Which running runs of a node were asked to end?
     Asked {
         /// The node.
-        node: Arc<str>,
+        node: NodeId,
     },
     /// Which attempts does a node hold?
     Held {
         /// The node.
-        node: Arc<str>,
+        node: NodeId,
     },
     /// Which jobs does a node define?
     Defines {
         /// The node.
-        node: String,
+        node: NodeId,
     },
     /// Which nodes work on the store, as far as it knows?
     Nodes,
@@ -158,7 +157,7 @@ pub struct Trigger {
     /// Now or later.
     pub when: When,
     /// The caller's id for this trigger.
-    pub id: Option<String>,
+    pub id: Option<TriggerId>,
     /// Where it comes from.
     pub source: Source,
     /// Who asks.
@@ -209,7 +208,7 @@ pub struct Free {
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// The node's id.
-    pub node: Arc<str>,
+    pub node: NodeId,
     /// What it can run.
     pub jobs: Arc<Runnable>,
     /// For how many.
@@ -228,7 +227,7 @@ pub struct Claimed {
     /// Of how many executions.
     pub attempts: u32,
     /// Its fence.
-    pub fence: i64,
+    pub fence: Fence,
     /// Its arguments.
     pub args: Option<Arc<str>>,
     /// The longest it may take.
@@ -243,7 +242,7 @@ pub struct Settle {
     /// Its run.
     pub run: RunId,
     /// Its fence.
-    pub fence: i64,
+    pub fence: Fence,
     /// How it ended.
     pub outcome: Outcome,
     /// In a sentence.
@@ -303,7 +302,6 @@ pub struct JobPolicy {
 
 /// What an operation answers.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum Answer {
     /// To a trigger, and to a retry of an ended run.
     Decided(Decided),
@@ -330,7 +328,7 @@ pub enum Answer {
     /// To an apply: the version, and the jobs that were taken over from owners without a live node.
     Applied {
         /// The version in force.
-        version: i64,
+        version: Version,
         /// Job and former owner.
         taken_over: Vec<(String, String)>,
     },
@@ -339,7 +337,7 @@ pub enum Answer {
     /// To `Asked`.
     Runs(Vec<RunId>),
     /// To `Held`: runs and their fences.
-    Held(Vec<(RunId, i64)>),
+    Held(Vec<(RunId, Fence)>),
     /// To `Nodes`.
     Nodes(Vec<NodeRow>),
     /// To `News`: decisions, and who asked.

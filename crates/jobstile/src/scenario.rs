@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobstile_core::id::RunId;
+use jobstile_core::id::{NodeId, RunId, TriggerId};
 use jobstile_core::outcome::Outcome;
 use jobstile_core::policy::{Policy, Priority, Switches};
 use jobstile_core::time::Time;
@@ -78,7 +78,7 @@ pub enum Happening {
         /// How much later; none: now.
         later: Option<Duration>,
         /// Its id.
-        id: Option<String>,
+        id: Option<TriggerId>,
     },
     /// Pauses a job.
     Pause(String),
@@ -105,7 +105,7 @@ struct World {
     scenario: Scenario,
     store: Store,
     now: Time,
-    node: Arc<str>,
+    node: NodeId,
     nodes: u32,
     attempts: Vec<Attempt>,
     started: HashMap<Arc<str>, usize>,
@@ -306,7 +306,7 @@ impl World {
         self.nodes += 1;
         self.node = format!("node-{}", self.nodes).into();
         self.execute(Op::Enter(NodeRow {
-            id: self.node.to_string(),
+            id: self.node.clone(),
             name: self.node.to_string(),
             kind: "scenario".to_owned(),
             host: "scenario".to_owned(),
@@ -323,7 +323,7 @@ impl World {
         self.down_until = None;
         // All its workers are free.
         self.claim_again = true;
-        let node = self.node.to_string();
+        let node = self.node.clone();
         self.execute(Op::Reap { node, reason: "the node crashed".to_owned(), printed: HashMap::new() })?;
         self.enter()
     }
@@ -334,7 +334,7 @@ impl World {
         }
         let free = self.scenario.workers.saturating_sub(self.attempts.len());
         let claim = Claim {
-            node: Arc::clone(&self.node),
+            node: self.node.clone(),
             jobs: Arc::clone(&self.runnable),
             free: Free { total: free, heavy: free, light: free },
         };

@@ -12,7 +12,8 @@ pub mod sqlite;
 use std::sync::Arc;
 
 use jobstile_core::decide::{Code, Decision, Tally, Target};
-use jobstile_core::id::RunId;
+use jobstile_core::id::{Fence, JobId, NodeId, RefusalId, RunId, TriggerId, Version};
+use jobstile_core::key::Key;
 use jobstile_core::outcome::Outcome;
 use jobstile_core::policy::{Priority, Switches};
 use jobstile_core::run::State;
@@ -25,20 +26,20 @@ use crate::error::Result;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
     /// The next run.
-    pub run: i64,
+    pub run: RunId,
     /// The next refusal.
-    pub refusal: i64,
+    pub refusal: RefusalId,
     /// The next fence.
-    pub fence: i64,
+    pub fence: Fence,
     /// The next version of the policy.
-    pub version: i64,
+    pub version: Version,
 }
 
 /// A job as it stands in the store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobRow {
     /// Its number in this store.
-    pub id: i64,
+    pub id: JobId,
     /// Its name.
     pub name: Arc<str>,
     /// Its policy: JSON; none: taken out of the policy.
@@ -46,7 +47,7 @@ pub struct JobRow {
     /// Who applied it.
     pub owner: Option<String>,
     /// In which version.
-    pub version: i64,
+    pub version: Version,
     /// Where each value came from: JSON.
     pub origins: String,
     /// The next instant of its schedule; none: it does not fire.
@@ -65,11 +66,11 @@ pub struct RunRow {
     /// Its number.
     pub id: RunId,
     /// Its job.
-    pub job: i64,
+    pub job: JobId,
     /// Where it is in its life.
     pub state: State,
     /// What "the same" means for it.
-    pub key: Arc<str>,
+    pub key: Key,
     /// A rule gave it that key.
     pub keyed: bool,
     /// The identity rule was in force when it was admitted: as a scheduled run it is a target of later triggers.
@@ -93,7 +94,7 @@ pub struct RunRow {
     /// Where its trigger came from.
     pub source: Source,
     /// Its trigger's id.
-    pub trigger_id: Option<String>,
+    pub trigger_id: Option<TriggerId>,
     /// The instant of its tick.
     pub nominal: Option<Time>,
     /// Who asked for it.
@@ -101,7 +102,7 @@ pub struct RunRow {
     /// The run that it repeats.
     pub rerun_of: Option<RunId>,
     /// The version of the policy that admitted it.
-    pub version: i64,
+    pub version: Version,
     /// What a queued run waits for; none: it is ready.
     pub waits_on: Option<String>,
     /// Claims so far: the number of its latest attempt.
@@ -111,9 +112,9 @@ pub struct RunRow {
     /// Lost attempts so far.
     pub lost: u32,
     /// The fence of its latest claim.
-    pub fence: i64,
+    pub fence: Fence,
     /// The node that runs it.
-    pub node: Option<Arc<str>>,
+    pub node: Option<NodeId>,
     /// When that node claimed it.
     pub claimed_at: Option<Time>,
     /// When somebody asked it to end.
@@ -150,9 +151,9 @@ pub struct AttemptRow {
     /// Its number in the run, from 1.
     pub n: u32,
     /// Its fence.
-    pub fence: i64,
+    pub fence: Fence,
     /// The node that executed it.
-    pub node: Arc<str>,
+    pub node: NodeId,
     /// When it was claimed.
     pub claimed_at: Time,
     /// When it ended.
@@ -180,9 +181,9 @@ pub struct Printed {
 #[derive(Debug, Clone, PartialEq)]
 pub struct RefusalRow {
     /// Its number.
-    pub id: i64,
+    pub id: RefusalId,
     /// The job; none: there is none of that name.
-    pub job: Option<i64>,
+    pub job: Option<JobId>,
     /// What was given as the job's name.
     pub job_name: Arc<str>,
     /// Where the trigger came from.
@@ -192,13 +193,13 @@ pub struct RefusalRow {
     /// Why.
     pub code: Code,
     /// Its key, where it has one.
-    pub key: Arc<str>,
+    pub key: Key,
     /// The run in its way.
     pub by: Option<RunId>,
     /// The minute that anonymous triggers share a row in; none: a row of its own.
     pub minute: Option<i64>,
     /// Its id.
-    pub trigger_id: Option<String>,
+    pub trigger_id: Option<TriggerId>,
     /// The instant of its tick.
     pub nominal: Option<Time>,
     /// Its arguments, where it has an id.
@@ -208,7 +209,7 @@ pub struct RefusalRow {
     /// Who asked.
     pub by_whom: Arc<str>,
     /// The version of the policy that decided.
-    pub version: i64,
+    pub version: Version,
     /// When; of several the first.
     pub at: Time,
     /// How many.
@@ -236,7 +237,7 @@ pub struct FirstAnswer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeRow {
     /// Random, 128 bits, hexadecimal.
-    pub id: String,
+    pub id: NodeId,
     /// Readable.
     pub name: String,
     /// `daemon`, `library` or `scenario`.
@@ -259,7 +260,7 @@ pub struct NodeRow {
 #[derive(Debug, Clone, PartialEq)]
 pub struct VersionRow {
     /// Its number.
-    pub id: i64,
+    pub id: Version,
     /// Whose.
     pub owner: String,
     /// Who applied it.
@@ -297,88 +298,88 @@ pub(crate) trait Tables {
     fn insert_version(&mut self, version: &VersionRow, now: Time) -> Result<()>;
 
     fn job_by_name(&mut self, name: &str) -> Result<Option<JobRow>>;
-    fn job_by_id(&mut self, id: i64) -> Result<Option<JobRow>>;
+    fn job_by_id(&mut self, id: JobId) -> Result<Option<JobRow>>;
     fn jobs(&mut self) -> Result<Vec<JobRow>>;
-    fn insert_job(&mut self, name: &str) -> Result<i64>;
+    fn insert_job(&mut self, name: &str) -> Result<JobId>;
     fn set_policy(&mut self, job: &JobRow) -> Result<()>;
-    fn set_cursor(&mut self, job: i64, next: Option<Time>, last: Option<Time>) -> Result<()>;
-    fn set_pause(&mut self, job: i64, pause: Option<&crate::op::Pause>, now: Time) -> Result<()>;
+    fn set_cursor(&mut self, job: JobId, next: Option<Time>, last: Option<Time>) -> Result<()>;
+    fn set_pause(&mut self, job: JobId, pause: Option<&crate::op::Pause>, now: Time) -> Result<()>;
     /// Jobs whose schedule is due, those first that are due the longest.
     fn jobs_due(&mut self, now: Time) -> Result<Vec<Arc<str>>>;
     /// The next instant of any schedule or end of any pause after now.
     fn next_instant(&mut self, now: Time) -> Result<Option<Time>>;
 
-    fn tally(&mut self, job: i64) -> Result<Tally>;
-    fn set_tally(&mut self, job: i64, tally: Tally) -> Result<()>;
+    fn tally(&mut self, job: JobId) -> Result<Tally>;
+    fn set_tally(&mut self, job: JobId, tally: Tally) -> Result<()>;
 
     fn run(&mut self, id: RunId) -> Result<Option<RunRow>>;
     fn insert_run(&mut self, run: &RunRow) -> Result<()>;
     /// Everything that may change, where the fence is still `fence`.
-    fn update_run(&mut self, run: &RunRow, fence: i64) -> Result<()>;
+    fn update_run(&mut self, run: &RunRow, fence: Fence) -> Result<()>;
     /// The same for a claim, whose other columns stay.
-    fn claim_run(&mut self, run: &RunRow, fence: i64) -> Result<()>;
+    fn claim_run(&mut self, run: &RunRow, fence: Fence) -> Result<()>;
     /// A run that started is no target any more.
-    fn clear_target(&mut self, run: RunId, fence: i64) -> Result<()>;
+    fn clear_target(&mut self, run: RunId, fence: Fence) -> Result<()>;
     /// The same for a running run that comes into a terminal state and stays in its lineage, or never was in one.
-    fn end_attempt(&mut self, run: &RunRow, fence: i64) -> Result<()>;
-    fn target(&mut self, job: i64, key: &str) -> Result<Option<Target>>;
-    fn scheduled_target(&mut self, job: i64, key: &str, due: Time) -> Result<Option<Target>>;
-    fn oldest_taking(&mut self, job: i64) -> Result<Option<RunId>>;
-    fn oldest_waiting(&mut self, job: i64) -> Result<Option<RunId>>;
-    fn oldest_running(&mut self, job: i64) -> Result<Option<RunId>>;
+    fn end_attempt(&mut self, run: &RunRow, fence: Fence) -> Result<()>;
+    fn target(&mut self, job: JobId, key: &Key) -> Result<Option<Target>>;
+    fn scheduled_target(&mut self, job: JobId, key: &Key, due: Time) -> Result<Option<Target>>;
+    fn oldest_taking(&mut self, job: JobId) -> Result<Option<RunId>>;
+    fn oldest_waiting(&mut self, job: JobId) -> Result<Option<RunId>>;
+    fn oldest_running(&mut self, job: JobId) -> Result<Option<RunId>>;
     /// The newest run that supersedes one of this key with this place in age.
-    fn superseding(&mut self, job: i64, key: &str, first_due: Time, id: RunId) -> Result<Option<RunId>>;
+    fn superseding(&mut self, job: JobId, key: &Key, first_due: Time, id: RunId) -> Result<Option<RunId>>;
     /// Started runs of this key, older than this one, that are to start again.
-    fn superseded(&mut self, job: i64, key: &str, first_due: Time, id: RunId) -> Result<Vec<RunId>>;
+    fn superseded(&mut self, job: JobId, key: &Key, first_due: Time, id: RunId) -> Result<Vec<RunId>>;
     fn next_due(&mut self) -> Result<Option<(Time, RunId)>>;
-    fn ready_jobs(&mut self) -> Result<Vec<i64>>;
+    fn ready_jobs(&mut self) -> Result<Vec<JobId>>;
     /// The first ready runs in line behind this place, of all jobs.
     fn ready_line(&mut self, behind: (i64, RunId), limit: usize) -> Result<Vec<RunRow>>;
-    fn ready_head(&mut self, job: i64) -> Result<Option<RunRow>>;
+    fn ready_head(&mut self, job: JobId) -> Result<Option<RunRow>>;
     fn first_waiter(&mut self, waits_on: &str) -> Result<Option<RunId>>;
-    fn set_waits_on(&mut self, run: RunId, fence: i64, waits_on: Option<&str>) -> Result<()>;
+    fn set_waits_on(&mut self, run: RunId, fence: Fence, waits_on: Option<&str>) -> Result<()>;
     fn make_all_ready(&mut self, waits_on: &str) -> Result<u64>;
-    fn clear_started_targets(&mut self, job: i64) -> Result<()>;
-    fn set_lineage(&mut self, job: i64) -> Result<()>;
-    fn running_of_job(&mut self, job: i64) -> Result<Vec<RunRow>>;
-    fn running_of_node(&mut self, node: &str) -> Result<Vec<RunId>>;
+    fn clear_started_targets(&mut self, job: JobId) -> Result<()>;
+    fn set_lineage(&mut self, job: JobId) -> Result<()>;
+    fn running_of_job(&mut self, job: JobId) -> Result<Vec<RunRow>>;
+    fn running_of_node(&mut self, node: &NodeId) -> Result<Vec<RunId>>;
 
     fn insert_attempt(&mut self, attempt: &AttemptRow) -> Result<()>;
     fn insert_output(&mut self, run: RunId, n: u32, printed: &Printed) -> Result<()>;
 
-    fn take_slot(&mut self, job: i64, run: RunId, fence: i64) -> Result<bool>;
+    fn take_slot(&mut self, job: JobId, run: RunId, fence: Fence) -> Result<bool>;
     /// The slot's number, if it was held by this run and fence.
-    fn release_slot(&mut self, job: i64, run: RunId, fence: i64) -> Result<Option<u32>>;
-    fn has_free_slot(&mut self, job: i64) -> Result<bool>;
+    fn release_slot(&mut self, job: JobId, run: RunId, fence: Fence) -> Result<Option<u32>>;
+    fn has_free_slot(&mut self, job: JobId) -> Result<bool>;
     /// The highest number of a slot of this job's limit.
-    fn last_slot(&mut self, job: i64) -> Result<Option<u32>>;
+    fn last_slot(&mut self, job: JobId) -> Result<Option<u32>>;
     /// The numbers of a limit's slots and who holds them.
-    fn slots(&mut self, job: i64) -> Result<Vec<(u32, Option<RunId>)>>;
-    fn insert_slot(&mut self, job: i64, n: u32, holder: Option<(RunId, i64)>) -> Result<()>;
-    fn move_slot(&mut self, job: i64, from: u32, to: u32) -> Result<()>;
+    fn slots(&mut self, job: JobId) -> Result<Vec<(u32, Option<RunId>)>>;
+    fn insert_slot(&mut self, job: JobId, n: u32, holder: Option<(RunId, Fence)>) -> Result<()>;
+    fn move_slot(&mut self, job: JobId, from: u32, to: u32) -> Result<()>;
     /// Deletes a free slot.
-    fn delete_slot(&mut self, job: i64, n: u32) -> Result<()>;
+    fn delete_slot(&mut self, job: JobId, n: u32) -> Result<()>;
 
-    fn first_answer(&mut self, job: i64, trigger_id: &str) -> Result<Option<FirstAnswer>>;
-    fn forget_trigger_id(&mut self, job: i64, trigger_id: &str) -> Result<()>;
+    fn first_answer(&mut self, job: JobId, trigger_id: &TriggerId) -> Result<Option<FirstAnswer>>;
+    fn forget_trigger_id(&mut self, job: JobId, trigger_id: &TriggerId) -> Result<()>;
     fn insert_refusal(&mut self, refusal: &RefusalRow) -> Result<()>;
 
     fn insert_node(&mut self, node: &NodeRow, now: Time) -> Result<()>;
-    fn set_node_jobs(&mut self, node: &str, jobs: &[(String, Option<String>)]) -> Result<()>;
-    fn node_seen(&mut self, node: &str, busy: u32, now: Time) -> Result<()>;
-    fn end_node(&mut self, node: &str, now: Time, reason: &str) -> Result<()>;
+    fn set_node_jobs(&mut self, node: &NodeId, jobs: &[(String, Option<String>)]) -> Result<()>;
+    fn node_seen(&mut self, node: &NodeId, busy: u32, now: Time) -> Result<()>;
+    fn end_node(&mut self, node: &NodeId, now: Time, reason: &str) -> Result<()>;
 
-    fn numbers(&mut self, job: i64, hour: i64) -> Result<Option<String>>;
-    fn set_numbers(&mut self, job: i64, hour: i64, numbers: &str) -> Result<()>;
+    fn numbers(&mut self, job: JobId, hour: i64) -> Result<Option<String>>;
+    fn set_numbers(&mut self, job: JobId, hour: i64, numbers: &str) -> Result<()>;
 
-    fn asked_to_end(&mut self, node: &str) -> Result<Vec<RunId>>;
+    fn asked_to_end(&mut self, node: &NodeId) -> Result<Vec<RunId>>;
     /// What a node said that it defines.
-    fn node_jobs(&mut self, node: &str) -> Result<Vec<String>>;
+    fn node_jobs(&mut self, node: &NodeId) -> Result<Vec<String>>;
     fn live_nodes(&mut self) -> Result<Vec<NodeRow>>;
     /// Has it come, and not gone?
-    fn node_lives(&mut self, node: &str) -> Result<bool>;
+    fn node_lives(&mut self, node: &NodeId) -> Result<bool>;
     /// Jobs of which runs wait for a limit that has a free slot, while none of its runs is ready.
-    fn forgotten_waiters(&mut self) -> Result<Vec<i64>>;
+    fn forgotten_waiters(&mut self) -> Result<Vec<JobId>>;
     fn news(&mut self, from: Counters, to: Counters) -> Result<Vec<(crate::fact::Decided, String)>>;
 
     fn prune(&mut self, before: PruneBefore) -> Result<u64>;

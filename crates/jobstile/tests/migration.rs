@@ -195,7 +195,7 @@ impl World {
 
     fn reap(&mut self) {
         let (node, reason) = (DEAD.to_owned(), "its daemon is gone".to_owned());
-        self.op(Op::Reap { node, reason, printed: Default::default() });
+        self.op(Op::Reap { node: node.into(), reason, printed: Default::default() });
     }
 }
 
@@ -208,7 +208,7 @@ fn a_migrated_store_goes_on() {
         assert!(claimed.contains(&lost), "run {lost} was running and starts again: {claimed:?}");
     }
     // Fences of before go up to 23.
-    assert!(world.claimed.iter().all(|claimed| claimed.fence > 23));
+    assert!(world.claimed.iter().all(|claimed| claimed.fence.0 > 23));
     world.op(Op::Resume { job: Some("nightly".into()) });
     // Retries come due after an hour, the last run for later after two.
     for _ in 0..20 {
@@ -273,7 +273,7 @@ fn every_question_is_answered_by_a_migrated_store() {
     let jobs = client.jobs().unwrap();
     assert_eq!(jobs.len(), 9);
     assert_eq!(client.nodes(10).unwrap().len(), 1);
-    assert_eq!(client.offers(DEAD).unwrap().len(), 8);
+    assert_eq!(client.offers(&DEAD.into()).unwrap().len(), 8);
     assert_eq!(client.versions(None, 10).unwrap().len(), 2);
     let runs = client.runs(&RunFilter { limit: 100, ..RunFilter::default() }).unwrap();
     assert_eq!(runs.len(), 32);

@@ -291,7 +291,7 @@ fn a_node_lives_as_long_as_its_lock_is_held() {
     drop(lock);
     assert_eq!(liveness(&world), Liveness::Gone);
     world.op(Op::Offer { node: "0a".into(), jobs: vec![("load".into(), Some("command not found".into()))] });
-    assert_eq!(world.client().offers("0a").unwrap()[0].reason.as_deref(), Some("command not found"));
+    assert_eq!(world.client().offers(&"0a".into()).unwrap()[0].reason.as_deref(), Some("command not found"));
     world.op(Op::Reap { node: "0a".into(), reason: "killed".into(), printed: Default::default() });
     let node = world.client().node("0a").unwrap().unwrap();
     assert_eq!((node.liveness, node.end_reason.as_deref()), (Liveness::Ended, Some("killed")));

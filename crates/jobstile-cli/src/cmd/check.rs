@@ -237,6 +237,7 @@ mod tests {
     use std::time::Duration;
 
     use insta::assert_snapshot;
+    use jobstile_core::id::{JobId, Version};
 
     use super::*;
     use crate::config::diagnostic::Source;
@@ -262,11 +263,11 @@ mod tests {
             let mut policy = loaded.jobs[name].policy.clone();
             policy.schedule = policy.schedule.map(|s| Schedule { every: Duration::from_secs(every), ..s });
             let info = JobInfo {
-                id: 1,
+                id: JobId(1),
                 name: name.into(),
                 policy: Some(policy),
                 owner: None,
-                version: 1,
+                version: Version(1),
                 origins: "{}".into(),
                 next_at: next.map(|seconds| now.plus(Duration::from_secs(seconds))),
                 last_at: Some(now.minus(Duration::from_secs(last))),

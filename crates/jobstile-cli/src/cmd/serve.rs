@@ -230,7 +230,7 @@ fn leave_pointer(engine: &Engine, store: &Path, gathered: &Gathered) -> Option<L
     let node = engine.node();
     let left = pointer::leave(&Pointer {
         store: store.to_owned(),
-        id: node.id.clone(),
+        id: node.id.to_string(),
         node: node.name.clone(),
         pid: node.pid,
         user: node.user.clone(),

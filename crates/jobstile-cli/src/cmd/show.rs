@@ -139,7 +139,7 @@ impl Shown<'_> {
     }
 
     fn loaded(&self) -> Result<Option<VersionInfo>, Error> {
-        let version = self.opened.client.versions(Some(self.job.version + 1), 1)?.pop();
+        let version = self.opened.client.versions(Some(self.job.version.next()), 1)?.pop();
         Ok(version.filter(|version| version.id == self.job.version))
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jobstile::args::{Args as Arguments, BadArgs, MAX_BYTES};
 use jobstile::op::{Decided, Trigger};
 use jobstile_core::decide::{Code as Why, Decision};
+use jobstile_core::id::TriggerId;
 use jobstile_core::policy::Priority;
 use jobstile_core::time::Time;
 use jobstile_core::trigger::{Source, When};
@@ -78,7 +79,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
         args: arguments.clone(),
         priority: args.priority,
         when,
-        id: args.id.clone(),
+        id: args.id.as_deref().map(TriggerId::new).transpose().map_err(jobstile::Error::from)?,
         source: Source::Cli,
         by: by().into(),
     })?;

@@ -84,11 +84,6 @@ impl Gathered {
         config::read(&self.source, &self.folder, &self.environment)
     }
 
-    /// Who owns its jobs in an SQLite store: the file, by its whole path.
-    pub(crate) fn owner(&self) -> String {
-        std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone()).display().to_string()
-    }
-
     /// Where the store of the configuration is.
     ///
     /// # Errors

@@ -48,7 +48,7 @@ pub(crate) fn run(run: &RunInfo) -> Value {
         "args": kept(row.args.as_deref()),
         "source": row.source.as_str(),
         "by_whom": &*row.by_whom,
-        "trigger_id": row.trigger_id,
+        "trigger_id": row.trigger_id.as_deref(),
         "nominal_at": maybe_time(row.nominal),
         "rerun_of": maybe_run(row.rerun_of),
         "priority": row.priority.as_str(),
@@ -95,8 +95,8 @@ pub(crate) fn decision(decision: &DecisionInfo) -> Value {
         "first_at": time(decision.first_at),
         "last_at": time(decision.last_at),
         "nominal_at": maybe_time(decision.nominal),
-        "trigger_id": decision.trigger_id,
-        "key": decision.key,
+        "trigger_id": decision.trigger_id.as_deref(),
+        "key": &*decision.key,
         "by_whom": decision.by_whom,
         "version": id(decision.version),
     })
@@ -190,7 +190,7 @@ pub(crate) fn node(node: &NodeInfo, offers: &[Offer]) -> Value {
     let row = &node.row;
     let jobs = offers.iter().map(|offer| json!({ "job": offer.job, "cannot_run": offer.reason }));
     json!({
-        "node": row.id,
+        "node": &*row.id,
         "name": row.name,
         "kind": row.kind,
         "liveness": node.liveness.as_str(),

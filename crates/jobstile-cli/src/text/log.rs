@@ -34,7 +34,6 @@ impl Log {
         let lines = match fact {
             Fact::Decided(decided) => self.decided(decided),
             Fact::Came(came) => self.came(came).into_iter().collect(),
-            _ => vec![],
         };
         match from {
             Some(process) => lines.into_iter().map(|line| line.text("from", process)).collect(),
@@ -76,7 +75,9 @@ impl Log {
                 let same = Same::Skip { job: fact.job.clone(), code: fact.code, holder: fact.by };
                 self.repeats.take(same, skipped(fact)).into_iter().collect()
             }
-            _ => vec![other(fact)],
+            Decision::Replaced | Decision::Merged | Decision::Preempted | Decision::Rejected | Decision::Missed => {
+                vec![other(fact)]
+            }
         }
     }
 
@@ -187,8 +188,7 @@ fn came(fact: &Came) -> Option<Line> {
         (State::Queued, Some(Outcome::Lost)) => (Level::Warn, "Run lost, starts again"),
         (State::Queued, Some(_)) => (Level::Warn, "Run could not be started, starts again"),
         // Its trigger's decision has told it, or it was due.
-        (State::Queued | State::Scheduled, None) => return None,
-        _ => return None,
+        (State::Queued, None) | (State::Scheduled, _) => return None,
     };
     let line = Line::new(fact.at, level, message).text("job_type", &fact.job).id("run", fact.run);
     let line = match fact.attempt {

@@ -91,7 +91,7 @@ pub(crate) fn paint(state: State) -> Paint {
         State::Dead => Paint::Bad,
         State::Retrying | State::Expired | State::Refused => Paint::Attention,
         State::Cancelled | State::Scheduled => Paint::Faint,
-        _ => Paint::Plain,
+        State::Queued | State::Running => Paint::Plain,
     }
 }
 

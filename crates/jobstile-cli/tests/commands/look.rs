@@ -194,10 +194,10 @@ fn json_says_the_same_with_whole_times_and_ids_as_strings() {
 
 #[test]
 fn a_run_that_runs_is_shown_from_its_file() {
-    use jobstile_core::id::{Fence, RunId};
+    use jobstile_core::id::RunId;
     let world = full();
     let run = world.client().run(RunId(7)).unwrap().unwrap().row;
-    let file = jobstile::runner::output::path(&jobstile::engine::node_dir(&world.file()), RunId(7), Fence(run.fence));
+    let file = jobstile::runner::output::path(&jobstile::engine::node_dir(&world.file()), RunId(7), run.fence);
     // As its keeper writes it: the mark, how much there is, then the bytes.
     let mut bytes = vec![0; 64];
     bytes[..8].copy_from_slice(b"JBSTOUT1");

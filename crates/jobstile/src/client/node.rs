@@ -19,7 +19,7 @@ pub(super) fn look_at(info: &mut NodeInfo, dir: &Path) {
     if info.ended_at.is_some() || info.row.kind == "scenario" {
         return;
     }
-    info.liveness = match node::state(dir, &info.row.id) {
+    info.liveness = match node::state(dir, info.row.id.as_str()) {
         node::State::Alive => Liveness::Alive,
         node::State::Gone => Liveness::Gone,
         node::State::Unknown => Liveness::Unknown,
@@ -73,6 +73,6 @@ impl Client {
         if row.state != State::Running || n != row.claims {
             return Ok(None);
         }
-        Ok(Some((node_dir(&self.path), Fence(row.fence))))
+        Ok(Some((node_dir(&self.path), row.fence)))
     }
 }

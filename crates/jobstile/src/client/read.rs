@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jobstile_core::id::RunId;
+use jobstile_core::id::{JobId, NodeId, RunId, TriggerId, Version};
+use jobstile_core::key::Key;
 use jobstile_core::policy::Switches;
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
@@ -85,7 +86,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub fn versions(&self, before: Option<i64>, limit: usize) -> Result<Vec<VersionInfo>> {
+    pub fn versions(&self, before: Option<Version>, limit: usize) -> Result<Vec<VersionInfo>> {
         self.reader.versions(before, limit)
     }
 
@@ -93,7 +94,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub fn numbers_by_hour(&self, job: i64, since_hour: i64) -> Result<Vec<(i64, Numbers)>> {
+    pub fn numbers_by_hour(&self, job: JobId, since_hour: i64) -> Result<Vec<(i64, Numbers)>> {
         self.reader.numbers(job, since_hour)
     }
 
@@ -101,7 +102,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub fn numbers(&self, job: i64, since_hour: i64) -> Result<Numbers> {
+    pub fn numbers(&self, job: JobId, since_hour: i64) -> Result<Numbers> {
         let mut all = Numbers::default();
         for (_, numbers) in self.reader.numbers(job, since_hour)? {
             all.merge(&numbers);
@@ -138,7 +139,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub fn rerun(&self, job: i64, since: Time) -> Result<BTreeSet<RunId>> {
+    pub fn rerun(&self, job: JobId, since: Time) -> Result<BTreeSet<RunId>> {
         self.reader.rerun(job, since)
     }
 
@@ -170,7 +171,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub fn holder(&self, job: i64, key: &str) -> Result<Option<RunInfo>> {
+    pub fn holder(&self, job: JobId, key: &Key) -> Result<Option<RunInfo>> {
         self.reader.holder(job, key)
     }
 
@@ -178,7 +179,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub fn live_of_key(&self, job: i64, key: &str, limit: usize) -> Result<Vec<RunInfo>> {
+    pub fn live_of_key(&self, job: JobId, key: &Key, limit: usize) -> Result<Vec<RunInfo>> {
         self.reader.live_of_key(job, key, limit)
     }
 
@@ -186,7 +187,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub fn run_of_trigger(&self, job: i64, trigger_id: &str) -> Result<Option<RunInfo>> {
+    pub fn run_of_trigger(&self, job: JobId, trigger_id: &TriggerId) -> Result<Option<RunInfo>> {
         self.reader.run_of_trigger(job, trigger_id)
     }
 
@@ -194,7 +195,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub fn decision_of_trigger(&self, job: i64, trigger_id: &str) -> Result<Option<DecisionInfo>> {
+    pub fn decision_of_trigger(&self, job: JobId, trigger_id: &TriggerId) -> Result<Option<DecisionInfo>> {
         self.reader.decision_of_trigger(job, trigger_id)
     }
 
@@ -235,7 +236,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub fn slots(&self, job: i64) -> Result<Vec<SlotInfo>> {
+    pub fn slots(&self, job: JobId) -> Result<Vec<SlotInfo>> {
         self.reader.slots(job)
     }
 
@@ -255,7 +256,7 @@ impl Client {
     /// # Errors
     /// Where the store cannot be read.
     pub fn node(&self, id: &str) -> Result<Option<NodeInfo>> {
-        let mut node = self.reader.node(id)?;
+        let mut node = self.reader.node(&NodeId::from(id))?;
         let dir = node_dir(&self.path);
         node.iter_mut().for_each(|node| look_at(node, &dir));
         Ok(node)
@@ -265,7 +266,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub fn offers(&self, node: &str) -> Result<Vec<Offer>> {
+    pub fn offers(&self, node: &NodeId) -> Result<Vec<Offer>> {
         self.reader.offers(node)
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jobstile_core::id::NodeId;
 use tokio::sync::{Notify, mpsc};
 
 use super::Observer;
@@ -41,7 +42,7 @@ impl Workers {
 
 /// The desk of one node.
 pub(crate) struct Desk {
-    node: Arc<str>,
+    node: NodeId,
     workers: Workers,
     state: Mutex<State>,
     give: mpsc::UnboundedSender<(Claimed, Weight)>,
@@ -74,7 +75,7 @@ struct State {
 impl Desk {
     /// A desk that is closed; claimed runs come out of the receiver.
     pub(crate) fn new(
-        node: Arc<str>,
+        node: NodeId,
         workers: Workers,
         observer: Arc<dyn Observer>,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<(Claimed, Weight)>) {
@@ -110,7 +111,7 @@ impl Desk {
     }
 
     /// The node whose desk this is.
-    pub(crate) fn node(&self) -> &str {
+    pub(crate) fn node(&self) -> &NodeId {
         &self.node
     }
 
@@ -183,7 +184,7 @@ impl Standing for Desk {
             heavy: self.workers.heavy.saturating_sub(state.heavy),
             light: self.workers.light.saturating_sub(state.light),
         };
-        (free.total > 0).then(|| Claim { node: Arc::clone(&self.node), jobs: Arc::clone(&state.runnable), free })
+        (free.total > 0).then(|| Claim { node: self.node.clone(), jobs: Arc::clone(&state.runnable), free })
     }
 
     fn claimed(&self, claimed: Vec<Claimed>) {

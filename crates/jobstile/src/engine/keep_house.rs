@@ -135,8 +135,7 @@ impl House {
         if self.desk.busy() == 0 {
             return;
         }
-        let node: Arc<str> = self.node.id.as_str().into();
-        if let Some(Answer::Runs(runs)) = self.quietly(Op::Asked { node }).await {
+        if let Some(Answer::Runs(runs)) = self.quietly(Op::Asked { node: self.node.id.clone() }).await {
             self.worker.stop(&runs, Stop::Cancel);
         }
     }
@@ -163,8 +162,8 @@ impl House {
     async fn bury(&self, dead: NodeRow) {
         let (dir, id, grace) = (PathBuf::from(&self.node.dir), dead.id.clone(), self.kill_after);
         let ended = tokio::task::spawn_blocking(move || {
-            let taken = node::take_over(&dir, &id).ok()?;
-            Some((sweep::end_all(&id, grace), taken))
+            let taken = node::take_over(&dir, id.as_str()).ok()?;
+            Some((sweep::end_all(id.as_str(), grace), taken))
         });
         let Ok(Some((ended, taken))) = ended.await else { return };
         if let Err(error) = ended {
@@ -175,8 +174,8 @@ impl House {
         let held = self.held(&dead).await;
         let dir = PathBuf::from(&self.node.dir);
         let printed = held.iter().filter_map(|(run, fence)| {
-            let output = output::read(&dir, *run, Fence(*fence)).ok()?;
-            stored(output).map(|printed| (run.0, printed))
+            let output = output::read(&dir, *run, *fence).ok()?;
+            stored(output).map(|printed| (*run, printed))
         });
         let printed = printed.collect();
         let reason = format!("its daemon {} (pid {}) is gone", dead.name, dead.pid);
@@ -185,16 +184,15 @@ impl House {
         }
         // Only now does the store have what was printed.
         for (run, fence) in held {
-            let _ = output::remove(&dir, run, Fence(fence));
+            let _ = output::remove(&dir, run, fence);
         }
         if let Err(error) = taken.bury() {
             tracing::warn!(node = %dead.name, %error, "A dead node's lock file stays");
         }
     }
 
-    async fn held(&self, dead: &NodeRow) -> Vec<(RunId, i64)> {
-        let node: Arc<str> = dead.id.as_str().into();
-        match self.quietly(Op::Held { node }).await {
+    async fn held(&self, dead: &NodeRow) -> Vec<(RunId, Fence)> {
+        match self.quietly(Op::Held { node: dead.id.clone() }).await {
             Some(Answer::Held(held)) => held,
             _ => Vec::new(),
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jobstile_core::id::{Fence, RunId};
+use jobstile_core::id::RunId;
 use jobstile_core::outcome::Outcome;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -53,7 +53,7 @@ struct Running {
 pub(crate) struct Worker {
     queue: Queue,
     desk: Arc<Desk>,
-    runners: Option<Runners>,
+    runners: Runners,
     observer: Arc<dyn Observer>,
     definitions: Mutex<Arc<HashMap<String, Defined>>>,
     defined: Mutex<Arc<Runnable>>,
@@ -66,7 +66,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Worker {
-    pub(crate) fn new(queue: Queue, desk: Arc<Desk>, runners: Option<Runners>, observer: Arc<dyn Observer>) -> Self {
+    pub(crate) fn new(queue: Queue, desk: Arc<Desk>, runners: Runners, observer: Arc<dyn Observer>) -> Self {
         Self {
             queue,
             desk,
@@ -95,8 +95,7 @@ impl Worker {
         let reasons: HashMap<String, String> = definitions
             .iter()
             .filter_map(|(name, defined)| {
-                let can = self.runners.as_ref().map_or(Ok(()), |runners| runners.can_run(&defined.definition));
-                can.err().map(|reason| (name.clone(), reason))
+                self.runners.can_run(&defined.definition).err().map(|reason| (name.clone(), reason))
             })
             .collect();
         let before = std::mem::replace(&mut *lock(&self.reasons), reasons.clone());
@@ -165,13 +164,13 @@ impl Worker {
         let began = clock::Stopwatch::start();
         let (stop, stopped) = watch::channel(None);
         lock(&self.running).insert(claimed.run, Running { stop, job: Arc::clone(&claimed.job) });
-        let ended = match (definitions.get(&*claimed.job), &self.runners) {
-            (Some(defined), Some(runners)) => {
+        let ended = match definitions.get(&*claimed.job) {
+            Some(defined) => {
                 let attempt = Attempt {
                     job: claimed.job.to_string(),
                     run: claimed.run,
                     attempt: claimed.attempt,
-                    fence: Fence(claimed.fence),
+                    fence: claimed.fence,
                     args: claimed.args.clone().unwrap_or_else(|| "null".into()),
                     timeout: claimed.timeout,
                     kill_after: defined.kill_after,
@@ -185,9 +184,9 @@ impl Worker {
                         pid,
                     });
                 };
-                runners.run(attempt, &defined.definition, stopped, started).await
+                self.runners.run(attempt, &defined.definition, stopped, started).await
             }
-            _ => not_started("this node does not define the job any more"),
+            None => not_started("this node does not define the job any more"),
         };
         if ended.outcome == Outcome::NotStarted {
             let reason = ended.message.clone().unwrap_or_else(|| "it cannot be started".to_owned());
@@ -195,7 +194,7 @@ impl Worker {
                 say_why_not(&claimed.job, &reason);
             }
             self.offer();
-            let offer = Op::Offer { node: self.desk.node().to_string(), jobs: self.offers() };
+            let offer = Op::Offer { node: self.desk.node().clone(), jobs: self.offers() };
             if let Err(error) = self.queue.execute(offer).await {
                 tracing::debug!(%error, "The store does not know yet why a job cannot be run");
             }
@@ -227,7 +226,7 @@ impl Worker {
         loop {
             match self.queue.execute(Op::Settle(settle.clone())).await {
                 Ok(Answer::Settled(None)) => {
-                    tracing::warn!(run = claimed.run.0, fence = claimed.fence, "Stale result not stored");
+                    tracing::warn!(run = claimed.run.0, fence = claimed.fence.0, "Stale result not stored");
                     break;
                 }
                 Ok(_) => break,
@@ -244,9 +243,9 @@ impl Worker {
         }
         // A function writes none.
         let writes = definition.is_none_or(|definition| !matches!(definition, Definition::Function(_)));
-        if let Some(runners) = self.runners.as_ref().filter(|_| writes) {
+        if writes {
             // A file that stays is removed with its node's folder.
-            let _ = output::remove(runners.dir(), claimed.run, Fence(claimed.fence));
+            let _ = output::remove(self.runners.dir(), claimed.run, claimed.fence);
         }
     }
 

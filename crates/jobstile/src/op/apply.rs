@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
+use jobstile_core::id::{JobId, Version};
 use jobstile_core::policy::{Policy, Rules, Until};
 
 use super::view::View;
@@ -45,7 +46,7 @@ pub(super) fn apply(view: &mut View<'_>, new: &Apply) -> Result<Answer> {
         let Some(policy) = policy_of(&row)? else { continue };
         let rules = policy.rules(switches);
         if old.is_none_or(|old| old.policy != row.policy) || old_rules.as_ref() != Some(&rules) {
-            look_again(view, row.id, &policy, &rules)?;
+            look_again(view, row.id, &rules)?;
         }
     }
     view.note_ready();
@@ -85,7 +86,7 @@ fn owners(rows: &Rows, new: &Apply) -> Result<Vec<(String, String)>> {
     Ok(taken_over)
 }
 
-fn put(view: &mut View<'_>, row: Option<JobRow>, job: &JobPolicy, new: &Apply, version: i64) -> Result<()> {
+fn put(view: &mut View<'_>, row: Option<JobRow>, job: &JobPolicy, new: &Apply, version: Version) -> Result<()> {
     let text = wire::write(&job.policy);
     let mut row = match row {
         Some(row) => row,
@@ -111,7 +112,7 @@ fn put(view: &mut View<'_>, row: Option<JobRow>, job: &JobPolicy, new: &Apply, v
     slots(view, row.id, job.policy.slots())
 }
 
-fn take_out(view: &mut View<'_>, mut row: JobRow, version: i64) -> Result<()> {
+fn take_out(view: &mut View<'_>, mut row: JobRow, version: Version) -> Result<()> {
     row.policy = None;
     row.owner = None;
     row.version = version;
@@ -136,7 +137,7 @@ fn cursor(row: &JobRow, policy: &Policy, view: &View<'_>) -> Result<CursorColumn
 
 // A limit has exactly `max` slot rows, or as many as are held if these are more: free ones beyond it go at once, held
 // ones when they are released; running attempts that were claimed without a limit hold rows too. Numbered without gaps.
-fn slots(view: &mut View<'_>, job: i64, max: Option<u32>) -> Result<()> {
+fn slots(view: &mut View<'_>, job: JobId, max: Option<u32>) -> Result<()> {
     let rows = view.tables().slots(job)?;
     let max = max.unwrap_or(0);
     let mut free: VecDeque<u32> = rows.iter().filter(|(_, holder)| holder.is_none()).map(|(n, _)| *n).collect();
@@ -168,7 +169,7 @@ fn slots(view: &mut View<'_>, job: i64, max: Option<u32>) -> Result<()> {
 }
 
 // The runs that a change touches are ready again, and the claim looks at them under the new rules.
-fn look_again(view: &mut View<'_>, job: i64, _policy: &Policy, rules: &Rules) -> Result<()> {
+fn look_again(view: &mut View<'_>, job: JobId, rules: &Rules) -> Result<()> {
     let limit = view.job(job)?.limit();
     view.tables().make_all_ready(&limit)?;
     if rules.dedup.as_ref().is_some_and(|dedup| dedup.until == Until::Start) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jobstile_core::claim::is_refused;
 use jobstile_core::decide::Code;
-use jobstile_core::id::RunId;
+use jobstile_core::id::{JobId, NodeId, RunId};
 use jobstile_core::policy::Until;
 use jobstile_core::run::Event;
 
@@ -84,13 +84,13 @@ fn by_job(view: &mut View<'_>, taking: &mut Taking<'_>) -> Result<()> {
     Ok(())
 }
 
-type Line = BinaryHeap<Reverse<(i64, i64, i64)>>;
+type Line = BinaryHeap<Reverse<(i64, RunId, JobId)>>;
 
-fn push(view: &mut View<'_>, taking: &Taking<'_>, job: i64, line: &mut Line) -> Result<()> {
+fn push(view: &mut View<'_>, taking: &Taking<'_>, job: JobId, line: &mut Line) -> Result<()> {
     if taking.weight(view, job)?.is_some()
         && let Some(run) = view.tables().ready_head(job)?
     {
-        line.push(Reverse((run.rank, run.id.0, job)));
+        line.push(Reverse((run.rank, run.id, job)));
     }
     Ok(())
 }
@@ -111,7 +111,7 @@ impl Taking<'_> {
     }
 
     /// What kind of worker a job's runs need here; none: they cannot be taken now.
-    fn weight(&self, view: &mut View<'_>, job: i64) -> Result<Option<Weight>> {
+    fn weight(&self, view: &mut View<'_>, job: JobId) -> Result<Option<Weight>> {
         let now = view.now;
         let known = view.job(job)?;
         let weight = self.claim.jobs.get(&*known.row.name).copied();
@@ -159,7 +159,7 @@ enum Became {
     Refused,
 }
 
-fn one(view: &mut View<'_>, mut run: RunRow, node: &Arc<str>) -> Result<Became> {
+fn one(view: &mut View<'_>, mut run: RunRow, node: &NodeId) -> Result<Became> {
     let before = run.fence;
     let rules = Arc::clone(&view.job(run.job)?.rules);
     if rules.final_check && !run.started() {
@@ -186,7 +186,7 @@ fn one(view: &mut View<'_>, mut run: RunRow, node: &Arc<str>) -> Result<Became> 
     let now = view.now;
     run.claims += 1;
     run.fence = fence;
-    run.node = Some(Arc::clone(node));
+    run.node = Some(node.clone());
     run.claimed_at = Some(now);
     // From its first claim on, a run under `until = "start"` is no target any more.
     if first && run.target && rules.dedup.as_ref().is_none_or(|dedup| dedup.until == Until::Start) && run.lineage {

@@ -9,7 +9,7 @@ use jobstile_core::run::{Event, State};
 use super::Answer;
 use super::trigger::{lift, supersede_older, waits_on};
 use super::view::{More, View};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::RunRow;
 
 /// Moves what has fallen due, by time.
@@ -22,7 +22,8 @@ pub(super) fn due(view: &mut View<'_>, max: usize) -> Result<Answer> {
                 let mut run = view.run(id)?;
                 match run.state {
                     State::Retrying => retry(view, &mut run)?,
-                    _ => scheduled(view, &mut run)?,
+                    State::Scheduled => scheduled(view, &mut run)?,
+                    state => return Err(Error::invariant(format!("run {id} is {state} and due"))),
                 }
                 moved += 1;
             }

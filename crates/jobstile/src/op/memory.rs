@@ -5,7 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use jobstile_core::decide::{By, Tally};
-use jobstile_core::id::RunId;
+use jobstile_core::id::{JobId, RunId, Version};
 use jobstile_core::policy::{Policy, Rules, Switches};
 use jobstile_core::time::Time;
 
@@ -20,13 +20,13 @@ pub(crate) struct Memory {
     /// The version of the data that this is of; another one: somebody else has written since.
     data_version: i64,
     /// Policies that were read once, by job and version: these do not grow old.
-    policies: Numbered<(i64, Option<Arc<Policy>>)>,
-    pub(super) switches: Option<(i64, Switches)>,
+    policies: Numbered<JobId, (Version, Option<Arc<Policy>>)>,
+    pub(super) switches: Option<(Version, Switches)>,
     pub(super) counters: Option<Counters>,
-    pub(super) names: HashMap<Arc<str>, i64>,
-    pub(super) jobs: Numbered<Job>,
+    pub(super) names: HashMap<Arc<str>, JobId>,
+    pub(super) jobs: Numbered<JobId, Job>,
     /// Running runs that were claimed here: their attempts come back.
-    pub(super) running: Numbered<RunRow>,
+    pub(super) running: Numbered<RunId, RunRow>,
     /// When the schedules were last looked at.
     pub(super) looked: Option<Time>,
 }
@@ -118,7 +118,7 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    pub(super) fn read(job: i64, hour: i64, tables: &mut dyn Tables) -> Result<Self> {
+    pub(super) fn read(job: JobId, hour: i64, tables: &mut dyn Tables) -> Result<Self> {
         let numbers = match tables.numbers(job, hour)? {
             // Numbers that cannot be read are an error, never silently begun anew.
             Some(text) => serde_json::from_str(&text)
@@ -132,7 +132,7 @@ impl Counted {
         self.changed |= self.numbers.fold(fact);
     }
 
-    fn write(&mut self, job: i64, tables: &mut dyn Tables) -> Result<()> {
+    fn write(&mut self, job: JobId, tables: &mut dyn Tables) -> Result<()> {
         if !std::mem::take(&mut self.changed) {
             return Ok(());
         }
@@ -142,7 +142,7 @@ impl Counted {
 }
 
 /// By the numbers that a store gives out: nobody chooses them, so any spread will do.
-pub(super) type Numbered<T> = HashMap<i64, T, BuildHasherDefault<Spread>>;
+pub(super) type Numbered<Id, T> = HashMap<Id, T, BuildHasherDefault<Spread>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Spread(u64);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use jobstile_core::id::{NodeId, RunId};
 use jobstile_core::outcome::Outcome;
 
 use super::settle::end_attempt;
@@ -18,21 +19,26 @@ pub(super) fn enter(view: &mut View<'_>, node: &NodeRow) -> Result<Answer> {
 }
 
 /// What a node can run from now on.
-pub(super) fn offer(view: &mut View<'_>, node: &str, jobs: &[(String, Option<String>)]) -> Result<Answer> {
+pub(super) fn offer(view: &mut View<'_>, node: &NodeId, jobs: &[(String, Option<String>)]) -> Result<Answer> {
     view.tables().set_node_jobs(node, jobs)?;
     view.note_ready();
     Ok(Answer::Done(jobs.len() as u64))
 }
 
 /// A sign of life.
-pub(super) fn seen(view: &mut View<'_>, node: &str, busy: u32) -> Result<Answer> {
+pub(super) fn seen(view: &mut View<'_>, node: &NodeId, busy: u32) -> Result<Answer> {
     let now = view.now;
     view.tables().node_seen(node, busy, now)?;
     Ok(Answer::Done(1))
 }
 
 /// A node is gone, and so are its processes: its attempts are lost, in the order of their start.
-pub(super) fn reap(view: &mut View<'_>, node: &str, reason: &str, printed: &HashMap<i64, Printed>) -> Result<Answer> {
+pub(super) fn reap(
+    view: &mut View<'_>,
+    node: &NodeId,
+    reason: &str,
+    printed: &HashMap<RunId, Printed>,
+) -> Result<Answer> {
     let now = view.now;
     let mut lost = 0;
     for id in view.tables().running_of_node(node)? {
@@ -43,7 +49,7 @@ pub(super) fn reap(view: &mut View<'_>, node: &str, reason: &str, printed: &Hash
             outcome: Outcome::Lost,
             message: Some(reason.to_owned()),
             exit_code: None,
-            printed: printed.get(&id.0).cloned(),
+            printed: printed.get(&id).cloned(),
             retry_after: None,
             took: None,
             jitter: 0.0,
@@ -66,7 +72,7 @@ pub(super) fn sweep(view: &mut View<'_>) -> Result<Answer> {
 }
 
 /// The attempts that a node holds.
-pub(super) fn held(view: &mut View<'_>, node: &str) -> Result<Answer> {
+pub(super) fn held(view: &mut View<'_>, node: &NodeId) -> Result<Answer> {
     let mut held = Vec::new();
     for id in view.tables().running_of_node(node)? {
         held.push((id, view.run(id)?.fence));

@@ -34,7 +34,7 @@ pub(super) fn end_attempt(view: &mut View<'_>, mut run: RunRow, how: &Settle) ->
     match how.outcome {
         Outcome::Failure | Outcome::Timeout => run.failures += 1,
         Outcome::Lost => run.lost += 1,
-        _ => {}
+        Outcome::Success | Outcome::Cancelled | Outcome::Interrupted | Outcome::NotStarted => {}
     }
     release(view, &run)?;
     let event = match follows {

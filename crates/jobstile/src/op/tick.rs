@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use jobstile_core::decide::{Code, Decision};
+use jobstile_core::id::{JobId, TriggerId};
+use jobstile_core::key::Key;
 use jobstile_core::policy::Priority;
 use jobstile_core::schedule::{CatchUp, Cursor, Look, Schedule};
 use jobstile_core::time::Time;
@@ -79,7 +81,7 @@ fn tick(view: &mut View<'_>, name: &Arc<str>, by: &Arc<str>) -> Result<usize> {
     }
     for nominal in &look.fire {
         // The instant is the id: it is decided once, whatever the number of schedulers.
-        let tick = Trigger { id: Some(format!("@{}", nominal.0)), ..trigger.clone() };
+        let tick = Trigger { id: Some(TriggerId::of_tick(*nominal)), ..trigger.clone() };
         let extra = Extra { nominal: Some(*nominal), rerun_of: None };
         if !seen(view, id, &tick)? {
             trigger_with(view, &tick, extra)?;
@@ -97,21 +99,21 @@ fn look(schedule: &Schedule, cursor: Cursor, now: Time, paused: bool) -> Look {
     Look { missed: 0, ..Schedule { catch_up: CatchUp::None, ..*schedule }.look(cursor, now) }
 }
 
-fn seen(view: &mut View<'_>, job: i64, tick: &Trigger) -> Result<bool> {
+fn seen(view: &mut View<'_>, job: JobId, tick: &Trigger) -> Result<bool> {
     match &tick.id {
         Some(id) => Ok(view.tables().first_answer(job, id)?.is_some()),
         None => Ok(false),
     }
 }
 
-fn set_cursor(view: &mut View<'_>, job: i64, cursor: &Cursor) -> Result<()> {
+fn set_cursor(view: &mut View<'_>, job: JobId, cursor: &Cursor) -> Result<()> {
     view.tables().set_cursor(job, Some(cursor.next), cursor.last)?;
     let row = &mut view.job(job)?.row;
     (row.next_at, row.last_at) = (Some(cursor.next), cursor.last);
     Ok(())
 }
 
-fn missed(view: &mut View<'_>, trigger: &Trigger, job: i64, count: u64, last: Option<Time>) -> Result<()> {
+fn missed(view: &mut View<'_>, trigger: &Trigger, job: JobId, count: u64, last: Option<Time>) -> Result<()> {
     let id = view.next_refusal();
     let refusal = RefusalRow {
         id,
@@ -120,7 +122,7 @@ fn missed(view: &mut View<'_>, trigger: &Trigger, job: i64, count: u64, last: Op
         source: Source::Schedule,
         decision: Decision::Missed,
         code: Code::Missed,
-        key: Arc::default(),
+        key: Key::empty(),
         by: None,
         minute: None,
         trigger_id: None,

@@ -7,7 +7,8 @@ use jobstile_core::claim::rank;
 use jobstile_core::decide::{
     Asked, By, Decision, Problem, Ruling, Seen, Target, Verdict, View as Facts, decide, refuse,
 };
-use jobstile_core::id::RunId;
+use jobstile_core::id::{Fence, JobId, RefusalId, RunId};
+use jobstile_core::key::Key;
 use jobstile_core::policy::{Priority, Until};
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
@@ -39,7 +40,7 @@ pub(super) fn trigger(view: &mut View<'_>, trigger: &Trigger) -> Result<Decided>
 /// Decides one trigger of a schedule or of a retry by hand.
 pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra) -> Result<Decided> {
     let Some(job) = view.job_id(&trigger.job)? else {
-        return refused(view, trigger, extra, None, Arc::default(), refuse(Problem::UnknownJob));
+        return refused(view, trigger, extra, None, Key::empty(), refuse(Problem::UnknownJob));
     };
     let first = first_answer(view, job, trigger)?;
     let seen = match &first {
@@ -81,7 +82,7 @@ fn remembered(trigger: &Trigger) -> Option<Arc<str>> {
     trigger.args.as_ref().map_or_else(|_| Some(Arc::default()), |args| args.stored())
 }
 
-fn first_answer(view: &mut View<'_>, job: i64, trigger: &Trigger) -> Result<Option<FirstAnswer>> {
+fn first_answer(view: &mut View<'_>, job: JobId, trigger: &Trigger) -> Result<Option<FirstAnswer>> {
     let Some(id) = &trigger.id else { return Ok(None) };
     let now = view.now;
     match view.tables().first_answer(job, id)? {
@@ -93,23 +94,23 @@ fn first_answer(view: &mut View<'_>, job: i64, trigger: &Trigger) -> Result<Opti
     }
 }
 
-fn key_of(view: &mut View<'_>, job: i64, trigger: &Trigger) -> Result<(Arc<str>, bool, Option<Problem>)> {
+fn key_of(view: &mut View<'_>, job: JobId, trigger: &Trigger) -> Result<(Key, bool, Option<Problem>)> {
     if view.job(job)?.policy.is_none() {
-        return Ok((Arc::default(), false, Some(Problem::UnknownJob)));
+        return Ok((Key::empty(), false, Some(Problem::UnknownJob)));
     }
     let Ok(args) = &trigger.args else {
-        return Ok((Arc::default(), false, Some(Problem::BadArguments)));
+        return Ok((Key::empty(), false, Some(Problem::BadArguments)));
     };
     Ok(match view.key_rule(job)? {
-        None => (Arc::default(), false, None),
+        None => (Key::empty(), false, None),
         Some(rule) => match args.key(&rule) {
-            Ok(key) => (key.into(), true, None),
-            Err(problem) => (Arc::default(), false, Some(problem)),
+            Ok(key) => (key, true, None),
+            Err(problem) => (Key::empty(), false, Some(problem)),
         },
     })
 }
 
-fn target_of(view: &mut View<'_>, job: i64, key: &Arc<str>, when: When) -> Result<Option<Target>> {
+fn target_of(view: &mut View<'_>, job: JobId, key: &Key, when: When) -> Result<Option<Target>> {
     if view.job(job)?.rules.dedup.is_none() {
         return Ok(None);
     }
@@ -120,8 +121,8 @@ fn target_of(view: &mut View<'_>, job: i64, key: &Arc<str>, when: When) -> Resul
 }
 
 struct Admission {
-    job: i64,
-    key: Arc<str>,
+    job: JobId,
+    key: Key,
     keyed: bool,
     priority: Priority,
     when: When,
@@ -159,7 +160,7 @@ fn admitted(view: &mut View<'_>, trigger: &Trigger, extra: Extra, how: Admission
         claims: 0,
         failures: 0,
         lost: 0,
-        fence: 0,
+        fence: Fence::default(),
         node: None,
         claimed_at: None,
         cancel_at: None,
@@ -227,8 +228,8 @@ fn refused(
     view: &mut View<'_>,
     trigger: &Trigger,
     extra: Extra,
-    job: Option<i64>,
-    key: Arc<str>,
+    job: Option<JobId>,
+    key: Key,
     ruling: Ruling,
 ) -> Result<Decided> {
     let by = match job {
@@ -240,7 +241,7 @@ fn refused(
     let trigger_id = trigger.id.clone().filter(|_| !reused);
     let own_row = trigger.source == Source::Schedule || trigger.id.is_some() || job.is_none();
     let refusal = RefusalRow {
-        id: 0,
+        id: RefusalId::default(),
         job,
         job_name: Arc::clone(&trigger.job),
         source: trigger.source,
@@ -269,7 +270,7 @@ fn refused(
     Ok(answer)
 }
 
-fn replayed(view: &mut View<'_>, trigger: &Trigger, job: i64, first: &FirstAnswer) -> Result<Decided> {
+fn replayed(view: &mut View<'_>, trigger: &Trigger, job: JobId, first: &FirstAnswer) -> Result<Decided> {
     let answer =
         Decided { decision: first.decision, code: first.code, run: first.run, by: first.by, due: None, replayed: true };
     note(view, trigger, Some(job), &answer, None)?;
@@ -280,7 +281,7 @@ fn replayed(view: &mut View<'_>, trigger: &Trigger, job: i64, first: &FirstAnswe
 pub(super) fn note(
     view: &mut View<'_>,
     trigger: &Trigger,
-    job: Option<i64>,
+    job: Option<JobId>,
     answer: &Decided,
     count: Option<u64>,
 ) -> Result<()> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobstile_core::decide::{By, Code, Decision, Tally, Target};
-use jobstile_core::id::RunId;
+use jobstile_core::id::{Fence, JobId, RefusalId, RunId, Version};
+use jobstile_core::key::Key;
 use jobstile_core::policy::{KeyRule, Policy, Priority, Rules, Switches};
 use jobstile_core::run::{Event, State, next};
 use jobstile_core::time::Time;
@@ -20,7 +21,7 @@ use crate::store::{Counters, JobRow, RefusalRow, RunRow, Tables};
 const HOUR: i64 = 3_600_000_000;
 const MINUTE: i64 = 60_000_000;
 
-type SharedKey = (i64, Arc<str>, Code, Option<RunId>, Source, Arc<str>, Decision, Priority);
+type SharedKey = (JobId, Key, Code, Option<RunId>, Source, Arc<str>, Decision, Priority);
 
 pub(crate) struct View<'a> {
     tables: &'a mut dyn Tables,
@@ -29,10 +30,10 @@ pub(crate) struct View<'a> {
     pub(crate) switches: Switches,
     counters: Counters,
     counters_before: Counters,
-    targets: HashMap<(i64, Arc<str>), Option<Target>>,
+    targets: HashMap<(JobId, Key), Option<Target>>,
     shared: HashMap<SharedKey, u64>,
     /// Jobs of which something is to be written at the end.
-    changed: Vec<i64>,
+    changed: Vec<JobId>,
     facts: Vec<Fact>,
     ready: bool,
     cut_short: bool,
@@ -100,8 +101,7 @@ impl<'a> View<'a> {
     fn write_shared(&mut self) -> Result<()> {
         let minute = self.now.0.div_euclid(MINUTE);
         for ((job, key, code, by, source, by_whom, decision, priority), count) in std::mem::take(&mut self.shared) {
-            let id = self.counters.refusal;
-            self.counters.refusal += 1;
+            let id = self.next_refusal();
             let job_name = Arc::clone(&self.job(job)?.row.name);
             self.tables.insert_refusal(&RefusalRow {
                 id,
@@ -127,7 +127,7 @@ impl<'a> View<'a> {
     }
 
     /// Notes a fact, and counts it among the numbers of its job.
-    fn happens(&mut self, job: Option<i64>, fact: Fact) -> Result<()> {
+    fn happens(&mut self, job: Option<JobId>, fact: Fact) -> Result<()> {
         if let Some(id) = job {
             let hour = self.now.0.div_euclid(HOUR);
             if self.job(id)?.numbers.as_ref().is_none_or(|counted| counted.hour != hour) {
@@ -143,7 +143,7 @@ impl<'a> View<'a> {
     }
 
     /// A job of which something is to be written at the end of the batch.
-    fn will_change(&mut self, id: i64) -> Result<&mut Job> {
+    fn will_change(&mut self, id: JobId) -> Result<&mut Job> {
         if !std::mem::replace(&mut self.job(id)?.changed, true) {
             self.changed.push(id);
         }
@@ -166,24 +166,26 @@ impl<'a> View<'a> {
     }
 
     /// The version of the policy in force.
-    pub(crate) fn version(&self) -> i64 {
-        self.counters.version - 1
+    pub(crate) fn version(&self) -> Version {
+        Version(self.counters.version.0 - 1)
     }
 
     /// A new version.
-    pub(crate) fn next_version(&mut self) -> i64 {
-        self.counters.version += 1;
-        self.counters.version - 1
+    pub(crate) fn next_version(&mut self) -> Version {
+        let version = self.counters.version;
+        self.counters.version = version.next();
+        version
     }
 
     /// The next fence.
-    pub(crate) fn next_fence(&mut self) -> i64 {
-        self.counters.fence += 1;
-        self.counters.fence - 1
+    pub(crate) fn next_fence(&mut self) -> Fence {
+        let fence = self.counters.fence;
+        self.counters.fence = fence.next();
+        fence
     }
 
     /// The number of a job that is in the store, in the policy or not.
-    pub(crate) fn job_id(&mut self, name: &str) -> Result<Option<i64>> {
+    pub(crate) fn job_id(&mut self, name: &str) -> Result<Option<JobId>> {
         if let Some(known) = self.memory.names.get(name) {
             return Ok(Some(*known));
         }
@@ -194,7 +196,7 @@ impl<'a> View<'a> {
     }
 
     /// A job by its number.
-    pub(crate) fn job(&mut self, id: i64) -> Result<&mut Job> {
+    pub(crate) fn job(&mut self, id: JobId) -> Result<&mut Job> {
         if !self.memory.jobs.contains_key(&id) {
             let row = self.tables.job_by_id(id)?.ok_or_else(|| Error::invariant(format!("there is no job {id}")))?;
             self.take_in(row)?;
@@ -221,22 +223,22 @@ impl<'a> View<'a> {
     }
 
     /// The rule by which a run of this job gets its key.
-    pub(crate) fn key_rule(&mut self, job: i64) -> Result<Option<KeyRule>> {
+    pub(crate) fn key_rule(&mut self, job: JobId) -> Result<Option<KeyRule>> {
         let switches = self.switches;
         Ok(self.job(job)?.policy.as_ref().and_then(|policy| policy.key_rule(switches)))
     }
 
     /// Under the written rule of this job, do older runs give way to newer ones of their key? Whether deduplication is on
     /// or off: a run that succeeds while it is off has done its work all the same.
-    pub(crate) fn gives_way(&mut self, job: i64) -> Result<bool> {
+    pub(crate) fn gives_way(&mut self, job: JobId) -> Result<bool> {
         let job = self.job(job)?;
         let written = job.policy.as_ref().filter(|_| !job.rules.aggressive).and_then(|policy| policy.dedup.as_ref());
         Ok(written.is_some_and(|dedup| dedup.until == jobstile_core::policy::Until::Start))
     }
 
     /// The run that makes a trigger of this key a duplicate.
-    pub(crate) fn target(&mut self, job: i64, key: &Arc<str>) -> Result<Option<Target>> {
-        let at = (job, Arc::clone(key));
+    pub(crate) fn target(&mut self, job: JobId, key: &Key) -> Result<Option<Target>> {
+        let at = (job, key.clone());
         if let Some(target) = self.targets.get(&at) {
             return Ok(*target);
         }
@@ -246,30 +248,26 @@ impl<'a> View<'a> {
     }
 
     /// The run that a decision names.
-    pub(crate) fn holder(&mut self, job: i64, by: By) -> Result<Option<RunId>> {
-        if let By::Run(run) = by {
-            return Ok(Some(run));
+    pub(crate) fn holder(&mut self, job: JobId, by: By) -> Result<Option<RunId>> {
+        match by {
+            By::Nobody => return Ok(None),
+            By::Run(run) => return Ok(Some(run)),
+            By::OldestTaking | By::OldestWaiting => {}
         }
-        if by == By::Nobody {
-            return Ok(None);
-        }
-        if let Some((known, run)) = self.job(job)?.oldest
-            && known == by
-        {
+        if let Some((_, run)) = self.job(job)?.oldest.filter(|(known, _)| *known == by) {
             return Ok(run);
         }
-        let run = match by {
-            By::OldestTaking => self.tables.oldest_taking(job)?,
-            _ => self.tables.oldest_waiting(job)?,
-        };
+        let run =
+            if by == By::OldestTaking { self.tables.oldest_taking(job)? } else { self.tables.oldest_waiting(job)? };
         self.job(job)?.oldest = Some((by, run));
         Ok(run)
     }
 
     /// The number of a refusal that has a row of its own.
-    pub(crate) fn next_refusal(&mut self) -> i64 {
-        self.counters.refusal += 1;
-        self.counters.refusal - 1
+    pub(crate) fn next_refusal(&mut self) -> RefusalId {
+        let refusal = self.counters.refusal;
+        self.counters.refusal = refusal.next();
+        refusal
     }
 
     /// Counts an anonymous refusal in the row it shares with its like.
@@ -290,7 +288,7 @@ impl<'a> View<'a> {
     }
 
     /// Notes a decision; `waiting` and `running` are filled in.
-    pub(crate) fn decided(&mut self, job: Option<i64>, mut fact: Decided) -> Result<()> {
+    pub(crate) fn decided(&mut self, job: Option<JobId>, mut fact: Decided) -> Result<()> {
         if let Some(job) = job {
             let job = self.job(job)?;
             (fact.waiting, fact.running) = (job.tally.waiting(), job.tally.running);
@@ -300,7 +298,7 @@ impl<'a> View<'a> {
     }
 
     /// The highest number of a slot of this job's limit; none: it has no slots.
-    pub(crate) fn last_slot(&mut self, job: i64) -> Result<Option<u32>> {
+    pub(crate) fn last_slot(&mut self, job: JobId) -> Result<Option<u32>> {
         if let Some(known) = self.job(job)?.last_slot {
             return Ok(known);
         }
@@ -310,7 +308,7 @@ impl<'a> View<'a> {
     }
 
     /// One slot fewer: the last one takes the number of this free one, so that the numbers stay without gaps.
-    pub(crate) fn delete_slot(&mut self, job: i64, n: u32, last: u32) -> Result<()> {
+    pub(crate) fn delete_slot(&mut self, job: JobId, n: u32, last: u32) -> Result<()> {
         self.job(job)?.last_slot = None;
         self.tables.delete_slot(job, n)?;
         if n == last { Ok(()) } else { self.tables.move_slot(job, last, n) }
@@ -318,12 +316,12 @@ impl<'a> View<'a> {
 
     /// A new run enters: the only way to come into the store.
     pub(crate) fn insert(&mut self, mut run: RunRow) -> Result<RunId> {
-        run.id = RunId(self.counters.run);
-        self.counters.run += 1;
+        run.id = self.counters.run;
+        self.counters.run = run.id.next();
         self.tables.insert_run(&run)?;
         self.count(&run, None, Some(run.state))?;
         if run.target {
-            self.targets.insert((run.job, Arc::clone(&run.key)), Some(run.as_target()));
+            self.targets.insert((run.job, run.key.clone()), Some(run.as_target()));
         }
         match run.state {
             State::Scheduled => self.timed = true,
@@ -355,7 +353,7 @@ impl<'a> View<'a> {
 
     /// The one way in which a run changes its state: the table's step, the row, the tally and what depends on them.
     /// `run` carries the other columns as they shall be; its fence must still be `fence`.
-    pub(crate) fn change(&mut self, run: &mut RunRow, event: Event, fence: i64) -> Result<()> {
+    pub(crate) fn change(&mut self, run: &mut RunRow, event: Event, fence: Fence) -> Result<()> {
         let before = run.state;
         run.state = next(before, event)?;
         if run.target && !run.state.takes_place() {
@@ -378,11 +376,11 @@ impl<'a> View<'a> {
             _ => self.tables.update_run(run, fence)?,
         }
         match run.state {
-            State::Running => self.memory.running.insert(run.id.0, run.clone()),
-            _ => self.memory.running.remove(&run.id.0),
+            State::Running => self.memory.running.insert(run.id, run.clone()),
+            _ => self.memory.running.remove(&run.id),
         };
         self.count(run, Some(before), Some(run.state))?;
-        self.targets.remove(&(run.job, Arc::clone(&run.key)));
+        self.targets.remove(&(run.job, run.key.clone()));
         self.ready |= run.state == State::Queued && run.waits_on.is_none();
         self.timed |= run.state == State::Retrying;
         Ok(())
@@ -391,8 +389,8 @@ impl<'a> View<'a> {
     /// Changes columns that are no state: a priority, a cancel request, a due time.
     pub(crate) fn touch(&mut self, run: &RunRow) -> Result<()> {
         self.tables.update_run(run, run.fence)?;
-        self.memory.running.remove(&run.id.0);
-        self.targets.remove(&(run.job, Arc::clone(&run.key)));
+        self.memory.running.remove(&run.id);
+        self.targets.remove(&(run.job, run.key.clone()));
         self.ready |= run.state == State::Queued && run.waits_on.is_none();
         self.timed |= run.state == State::Retrying;
         Ok(())
@@ -431,7 +429,7 @@ impl<'a> View<'a> {
     }
 
     /// Makes the first run that waits for this job's limit ready.
-    pub(crate) fn wake(&mut self, job: i64) -> Result<()> {
+    pub(crate) fn wake(&mut self, job: JobId) -> Result<()> {
         let limit = self.job(job)?.limit();
         if let Some(id) = self.tables.first_waiter(&limit)? {
             let run = self.run(id)?;
@@ -442,7 +440,7 @@ impl<'a> View<'a> {
     }
 
     /// A ready run of this job goes away without taking a slot: if one is free, it is the next one's.
-    pub(crate) fn pass_on(&mut self, job: i64) -> Result<()> {
+    pub(crate) fn pass_on(&mut self, job: JobId) -> Result<()> {
         if self.tables.has_free_slot(job)? {
             self.wake(job)?;
         }
@@ -450,9 +448,9 @@ impl<'a> View<'a> {
     }
 
     /// A run whose attempt with this fence has ended; none: there is no such run. It may have another fence.
-    pub(crate) fn ended(&mut self, id: RunId, fence: i64) -> Result<Option<RunRow>> {
-        match self.memory.running.get(&id.0) {
-            Some(run) if run.fence == fence => Ok(self.memory.running.remove(&id.0)),
+    pub(crate) fn ended(&mut self, id: RunId, fence: Fence) -> Result<Option<RunRow>> {
+        match self.memory.running.get(&id) {
+            Some(run) if run.fence == fence => Ok(self.memory.running.remove(&id)),
             _ => self.tables.run(id),
         }
     }
@@ -477,7 +475,7 @@ fn of(tally: &mut Tally, state: State) -> Option<&mut u64> {
         State::Queued => Some(&mut tally.queued),
         State::Running => Some(&mut tally.running),
         State::Retrying => Some(&mut tally.retrying),
-        _ => None,
+        State::Succeeded | State::Dead | State::Cancelled | State::Refused | State::Expired => None,
     }
 }
 

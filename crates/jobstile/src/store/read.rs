@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use jobstile_core::decide::{Code, Decision, Tally};
-use jobstile_core::id::RunId;
+use jobstile_core::id::{Fence, JobId, NodeId, RefusalId, RunId, TriggerId, Version};
+use jobstile_core::key::Key;
 use jobstile_core::outcome::Outcome;
 use jobstile_core::policy::{Policy, Rules, Switches};
 use jobstile_core::run::State;
@@ -20,7 +21,7 @@ pub const MAX_PAGE: usize = 10_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobInfo {
     /// Its number in this store.
-    pub id: i64,
+    pub id: JobId,
     /// Its name.
     pub name: Arc<str>,
     /// Its policy; none: taken out of the policy, only its history is left.
@@ -28,7 +29,7 @@ pub struct JobInfo {
     /// Who applied it.
     pub owner: Option<String>,
     /// In which version.
-    pub version: i64,
+    pub version: Version,
     /// Where each value came from: JSON, key → text.
     pub origins: String,
     /// The next instant of its schedule; none: it does not fire.
@@ -107,9 +108,9 @@ pub struct AttemptInfo {
     /// Its number in the run, from 1.
     pub n: u32,
     /// Its fence.
-    pub fence: i64,
+    pub fence: Fence,
     /// The node that executed it.
-    pub node: Arc<str>,
+    pub node: NodeId,
     /// When it was claimed.
     pub claimed_at: Time,
     /// When it ended; none: it is being executed.
@@ -162,15 +163,15 @@ pub struct DecisionInfo {
     /// The run in the way.
     pub by: Option<RunId>,
     /// The trigger's id.
-    pub trigger_id: Option<String>,
+    pub trigger_id: Option<TriggerId>,
     /// The instant of a tick; of missed ones the last.
     pub nominal: Option<Time>,
     /// The key.
-    pub key: String,
+    pub key: Key,
     /// Who asked.
     pub by_whom: String,
     /// The version of the policy that decided.
-    pub version: i64,
+    pub version: Version,
     /// When the first one was decided.
     pub first_at: Time,
     /// When the last one was.
@@ -282,7 +283,7 @@ pub struct Offer {
 #[derive(Debug, Clone, PartialEq)]
 pub struct VersionInfo {
     /// Its number.
-    pub id: i64,
+    pub id: Version,
     /// Whose.
     pub owner: String,
     /// When it was applied.
@@ -303,7 +304,7 @@ pub struct SlotInfo {
     /// Its number, from 0.
     pub n: u32,
     /// The run that holds it and its fence; none: it is free.
-    pub holder: Option<(RunId, i64)>,
+    pub holder: Option<(RunId, Fence)>,
 }
 
 /// A dead run.
@@ -323,9 +324,9 @@ pub struct StoreInfo {
     /// The number that the next run gets.
     pub next_run: RunId,
     /// The number that the next refusal gets.
-    pub next_refusal: i64,
+    pub next_refusal: RefusalId,
     /// The version of the policy in force; 0: none was ever applied.
-    pub version: i64,
+    pub version: Version,
 }
 
 /// A promise that the store does not keep.

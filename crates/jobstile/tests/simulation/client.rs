@@ -1,9 +1,7 @@
 //! Those who ask: callers with triggers, and operators with policies, pauses and cancels.
 
-use std::sync::Arc;
-
 use jobstile::args::Args;
-use jobstile::core::id::RunId;
+use jobstile::core::id::{NodeId, RunId, TriggerId};
 use jobstile::core::time::Time;
 use jobstile::core::trigger::{Source, When};
 use jobstile::op::{Apply, JobPolicy, Op, Pause, Trigger};
@@ -65,7 +63,7 @@ impl Clients {
             args: Args::parse(ARGS[args].as_bytes()),
             priority: rng.chance(0.2).then(|| priority(rng.below(5))),
             when,
-            id,
+            id: id.map(TriggerId::from),
             source: *rng.pick(&[Source::Cli, Source::Library, Source::Api]),
             by: "a caller".into(),
         })
@@ -171,6 +169,6 @@ fn prune(now: i64, rng: &mut Rng) -> PruneBefore {
 }
 
 /// A name for the nodes of a seed.
-pub(crate) fn node_id(nth: usize, life: u64) -> Arc<str> {
+pub(crate) fn node_id(nth: usize, life: u64) -> NodeId {
     format!("node-{nth}-{life}").into()
 }

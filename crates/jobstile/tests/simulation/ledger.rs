@@ -63,7 +63,6 @@ impl Ledger {
             match fact {
                 Fact::Decided(decided) => self.decided(op, decided, policy, counts)?,
                 Fact::Came(came) => self.came(now, came, policy, counts)?,
-                _ => {}
             }
         }
         match (op, answer) {
@@ -82,12 +81,12 @@ impl Ledger {
             }
             (Op::Claim(_), Ok(Answer::Claimed(claimed))) => {
                 for claimed in claimed {
-                    if claimed.fence <= self.last_fence {
+                    if claimed.fence.0 <= self.last_fence {
                         return Err(format!("I5: fence {} after {}", claimed.fence, self.last_fence));
                     }
-                    self.last_fence = claimed.fence;
+                    self.last_fence = claimed.fence.0;
                     let life = self.lives.get_mut(&claimed.run.0).ok_or("I3: a run that nobody admitted")?;
-                    life.fence = claimed.fence;
+                    life.fence = claimed.fence.0;
                 }
             }
             (Op::Cancel { run, .. }, Ok(Answer::Changed { asked, .. })) => {
@@ -110,7 +109,7 @@ impl Ledger {
             Op::Settle(settle) => self
                 .lives
                 .get(&settle.run.0)
-                .is_none_or(|life| life.state != State::Running || life.fence != settle.fence),
+                .is_none_or(|life| life.state != State::Running || life.fence != settle.fence.0),
             _ => false,
         }
     }
@@ -130,7 +129,7 @@ impl Ledger {
         }
         let Some(id) = &trigger.id else { return Ok(()) };
         let args = trigger.args.as_ref().map_or("unreadable".to_owned(), |args| args.canonical().to_string());
-        let at = (trigger.job.to_string(), id.clone());
+        let at = (trigger.job.to_string(), id.to_string());
         let run = decided.run.map(|r| r.0);
         match self.answers.get(&at).filter(|first| now - first.0 <= 24 * HOUR) {
             None => {

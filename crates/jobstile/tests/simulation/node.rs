@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jobstile::core::id::RunId;
+use jobstile::core::id::{Fence, NodeId, RunId};
 use jobstile::core::outcome::Outcome;
 use jobstile::op::{Claimed, Free, Runnable, Settle, Weight};
 use jobstile_model::{MIN, S};
@@ -40,7 +40,7 @@ pub(crate) enum Power {
 pub(crate) struct Node {
     /// Which incarnation; events of older ones are void.
     pub(crate) life: u64,
-    pub(crate) id: Arc<str>,
+    pub(crate) id: NodeId,
     pub(crate) power: Power,
     pub(crate) workers: Free,
     pub(crate) runnable: Arc<Runnable>,
@@ -127,7 +127,7 @@ impl Behaviour {
         let slow = if rng.chance(faults.slow_settle) { rng.spread(S / 10, 20 * S) } else { 0 };
         Attempt {
             run: claimed.run.0,
-            fence: claimed.fence,
+            fence: claimed.fence.0,
             job: claimed.job.to_string(),
             ends,
             outcome,
@@ -147,7 +147,7 @@ pub(crate) fn settle(attempt: &Attempt, outcome: Outcome, rng: &mut Rng, counts:
     });
     Settle {
         run: RunId(attempt.run),
-        fence: attempt.fence,
+        fence: Fence(attempt.fence),
         outcome,
         took: None,
         exit_code: None,

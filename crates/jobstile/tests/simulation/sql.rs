@@ -86,7 +86,7 @@ fn columns(run: &Run) -> Vec<String> {
         run.failures.to_string(),
         run.lost.to_string(),
         run.fence.to_string(),
-        or_null(run.node.clone()),
+        or_null(run.node.as_ref().map(ToString::to_string)),
         flag(run.asked && run.state == State::Running),
         or_null(run.code.map(|code| code.to_string())),
         or_null(run.by.map(|by| by.to_string())),

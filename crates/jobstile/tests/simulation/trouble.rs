@@ -1,7 +1,5 @@
 //! What befalls the nodes: they come, crash, stand still, are shut down; and the clock is set.
 
-use std::sync::Arc;
-
 use jobstile::core::outcome::Outcome;
 use jobstile::op::Op;
 use jobstile::store::NodeRow;
@@ -25,11 +23,11 @@ impl World {
         }
         node.life += 1;
         (node.id, node.power, node.wake_at, node.lost) = (node_id(nth, node.life), Power::Up, None, false);
-        let (life, id) = (node.life, node.id.to_string());
+        let (life, id) = (node.life, node.id.clone());
         let offer = node.runnable.keys().map(|job| (job.clone(), None)).collect();
         let row = NodeRow {
             id: id.clone(),
-            name: id.clone(),
+            name: id.to_string(),
             kind: "daemon".to_owned(),
             host: "here".to_owned(),
             pid: 1,
@@ -58,7 +56,7 @@ impl World {
         node.power = Power::Down;
         node.life += 1;
         if !node.lost {
-            self.dead.push((Arc::clone(&node.id), dies));
+            self.dead.push((node.id.clone(), dies));
         }
         for attempt in attempts {
             self.counts.fault_if("crash between end and settle", attempt.ends <= self.t);
@@ -99,7 +97,7 @@ impl World {
         if self.rng.chance(self.faults.reap_paused) && until > self.t + 30 * S {
             // Its keeper has ended its processes; it finds that out when it wakes up, and tells what it believes.
             self.counts.fault("node reaped while paused");
-            self.dead.push((Arc::clone(&self.nodes[nth].id), self.t + 30 * S));
+            self.dead.push((self.nodes[nth].id.clone(), self.t + 30 * S));
             self.nodes[nth].lost = true;
             for attempt in std::mem::take(&mut self.nodes[nth].attempts) {
                 let settle = settle(&attempt, attempt.outcome, &mut self.rng, &mut self.counts);

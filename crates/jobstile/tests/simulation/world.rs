@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 
+use jobstile::core::id::NodeId;
 use jobstile::core::time::Time;
 use jobstile::op::{Answer, Claim, Done, Free, Op, Settle, Weight};
 use jobstile::store::sqlite::Store;
@@ -70,7 +71,7 @@ pub(crate) struct World {
     number: usize,
     pub(crate) nodes: Vec<Node>,
     /// Dead nodes, and since when none of their processes lives.
-    pub(crate) dead: Vec<(Arc<str>, i64)>,
+    pub(crate) dead: Vec<(NodeId, i64)>,
     pub(crate) clients: Clients,
     pub(crate) faults: Faults,
     pub(crate) behaviour: Behaviour,
@@ -282,9 +283,9 @@ impl World {
         self.plan(self.t + self.poll, Event::Poll(nth, life));
         let (gone, left) = std::mem::take(&mut self.dead).into_iter().partition(|(_, at)| *at <= self.t);
         self.dead = left;
-        let gone: Vec<(Arc<str>, i64)> = gone;
+        let gone: Vec<(NodeId, i64)> = gone;
         for (node, _) in gone {
-            let (node, reason) = (node.to_string(), "its node is gone".to_owned());
+            let reason = "its node is gone".to_owned();
             self.ask(Op::Reap { node, reason, printed: HashMap::new() }, Asker::Nobody);
         }
         self.look(nth);
@@ -300,14 +301,14 @@ impl World {
 
     fn look(&mut self, nth: usize) {
         let node = &self.nodes[nth];
-        let (id, jobs, free) = (Arc::clone(&node.id), Arc::clone(&node.runnable), node.free());
+        let (id, jobs, free) = (node.id.clone(), Arc::clone(&node.runnable), node.free());
         let busy = !node.attempts.is_empty();
         let max = if self.rng.chance(0.1) { 2 } else { 500 };
         self.ask(Op::Due { max }, Asker::Nobody);
         let mine = (!self.rng.chance(0.1)).then(|| Arc::clone(&jobs));
-        self.ask(Op::Ticks { jobs: mine, by: Arc::clone(&id) }, Asker::Look(nth));
+        self.ask(Op::Ticks { jobs: mine, by: id.as_str().into() }, Asker::Look(nth));
         if busy {
-            self.ask(Op::Asked { node: Arc::clone(&id) }, Asker::Requests(nth));
+            self.ask(Op::Asked { node: id.clone() }, Asker::Requests(nth));
         }
         if self.ops.iter().any(|(op, _)| matches!(op, Op::Claim(claim) if claim.node == id)) {
             return;
@@ -410,10 +411,11 @@ impl World {
                     }
                     let life = *life;
                     for claimed in claimed {
+                        let fence = claimed.fence.0;
                         let (rng, counts) = (&mut self.rng, &mut self.counts);
                         self.nodes[*nth].start(self.t, claimed, &self.behaviour, rng, counts);
                         let at = self.nodes[*nth].attempts.last().map_or(self.t, |a| a.settled_at);
-                        self.plan(at, Event::End(*nth, life, claimed.fence.to_owned()));
+                        self.plan(at, Event::End(*nth, life, fence));
                     }
                 }
                 (Asker::Requests(nth), Ok(Answer::Runs(runs))) => {

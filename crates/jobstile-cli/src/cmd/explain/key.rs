@@ -3,6 +3,7 @@
 use jobstile::args::Args as JobArgs;
 use jobstile::client::{JobInfo, RunInfo};
 use jobstile::text::clean_to;
+use jobstile_core::key::Key;
 use jobstile_core::policy::KeyRule;
 use jobstile_core::run::State;
 
@@ -19,7 +20,7 @@ use crate::text::words::{self, count};
 /// Explains who holds the key of these fields.
 pub(super) fn explain(opened: &Opened, name: &str, fields: &[String]) -> Result<Page, Error> {
     let job = opened.job(name)?;
-    let key = key_of(opened, &job, fields)?;
+    let key = Key::from(key_of(opened, &job, fields)?);
     let shown = words::key(&key).unwrap_or_else(|| "the key".to_owned());
     let holder = match opened.client.holder(job.id, &key)? {
         Some(holder) => Some(holder),

@@ -47,7 +47,6 @@ fn time(fact: &Fact) -> Time {
     match fact {
         Fact::Decided(decided) => decided.at,
         Fact::Came(came) => came.at,
-        _ => Time(i64::MIN),
     }
 }
 
@@ -101,7 +100,6 @@ impl Told {
         let (at, line) = match self {
             Self::Fact(Fact::Decided(fact)) => (fact.at, Line::Decision(decision(fact))),
             Self::Fact(Fact::Came(fact)) => (fact.at, Line::State(entered(fact))),
-            Self::Fact(_) => return String::new(),
             Self::Log(at, line) => (*at, Line::Log { line }),
         };
         json::line(&At { at: since(start, at), line })

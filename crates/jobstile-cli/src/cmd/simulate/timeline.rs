@@ -24,7 +24,6 @@ pub(super) fn render(told: &[Told], start: Time, one_job: bool) -> String {
         match one {
             Told::Fact(Fact::Decided(fact)) => rows.push(timeline.decided(fact)),
             Told::Fact(Fact::Came(fact)) => rows.extend(timeline.came(fact, &told[n + 1..])),
-            Told::Fact(_) => {}
             Told::Log(at, line) => rows.push(vec![timeline.clock(*at), format!("  {line}")]),
         }
     }
@@ -80,7 +79,8 @@ impl Timeline {
                 format!("{job} missed {count} {}", if count == 1 { "instant" } else { "instants" })
             }
             Decision::Rejected => format!("{job} rejected - {}", self.why(fact.code, fact.by)),
-            _ => format!("{job} skipped - {}", self.why(fact.code, fact.by)),
+            Decision::Skipped => format!("{job} skipped - {}", self.why(fact.code, fact.by)),
+            Decision::Replaced | Decision::Merged | Decision::Preempted => format!("{job} {}", fact.decision),
         };
         let run = match (fact.run, fact.by) {
             (Some(run), _) => run.to_string(),
@@ -135,7 +135,6 @@ impl Timeline {
                 format!("{job} refused when due - {}", fact.code.map_or(String::new(), |code| self.why(code, fact.by)))
             }
             State::Expired => format!("{job} expired"),
-            _ => format!("{job} {}", fact.state),
         };
         self.states.insert(fact.run, (Arc::clone(&fact.job), fact.state));
         if event.is_empty() {
@@ -177,7 +176,6 @@ fn moves_on(fact: &Came, after: &[Told]) -> bool {
     let mut same = after.iter().take_while(|one| match one {
         Told::Fact(Fact::Came(next)) => next.at == fact.at,
         Told::Fact(Fact::Decided(next)) => next.at == fact.at,
-        Told::Fact(_) => false,
         Told::Log(at, _) => *at == fact.at,
     });
     same.any(|one| matches!(one, Told::Fact(Fact::Came(next)) if next.run == fact.run))
@@ -189,6 +187,8 @@ fn words(outcome: Outcome) -> &'static str {
         Outcome::Lost => "lost",
         Outcome::Interrupted => "interrupted",
         Outcome::NotStarted => "could not be started",
-        _ => "fails",
+        Outcome::Failure => "fails",
+        Outcome::Success => "completes",
+        Outcome::Cancelled => "cancelled",
     }
 }

@@ -11,6 +11,7 @@ use jobstile::op::{Answer, Apply, Claim, Free, JobPolicy, Op, Trigger, Weight};
 use jobstile::store::NodeRow;
 use jobstile::store::sqlite::Store;
 use jobstile_core::decide::{Code, Decision};
+use jobstile_core::id::NodeId;
 use jobstile_core::policy::{KeyRule, Policy};
 use jobstile_core::run::State;
 use jobstile_core::trigger::{Source, When};
@@ -34,7 +35,7 @@ pub(super) struct Counted {
 pub(super) fn count(policy: &Apply, job: &JobPolicy, triggers: u32) -> Result<Counted, Error> {
     let mut store = Store::in_memory()?;
     let clock = Clock::system();
-    let node: Arc<str> = "test-dedup".into();
+    let node: NodeId = "test-dedup".into();
     let mut execute = |op: Op| {
         let mut done = store.execute(clock.now(), std::slice::from_ref(&op));
         done.answers.pop().unwrap_or(Ok(Answer::Done(0))).map(|_| done.facts)
@@ -48,10 +49,10 @@ pub(super) fn count(policy: &Apply, job: &JobPolicy, triggers: u32) -> Result<Co
         when: When::Now,
         id: None,
         source: Source::Schedule,
-        by: Arc::clone(&node),
+        by: node.as_str().into(),
     };
     let claim = Claim {
-        node: Arc::clone(&node),
+        node: node.clone(),
         jobs: Arc::new(HashMap::from([(job.name.clone(), Weight::Light)])),
         free: Free { total: usize::MAX, heavy: usize::MAX, light: usize::MAX },
     };
@@ -69,7 +70,6 @@ pub(super) fn count(policy: &Apply, job: &JobPolicy, triggers: u32) -> Result<Co
                     }
                     states.insert(fact.run, fact.state);
                 }
-                _ => {}
             }
         }
         let of = |pick: fn(State) -> bool| states.values().filter(|state| pick(**state)).count() as u64;
@@ -89,9 +89,9 @@ fn arguments(policy: &Policy) -> String {
     args.to_string()
 }
 
-fn stub(node: &Arc<str>) -> NodeRow {
+fn stub(node: &NodeId) -> NodeRow {
     NodeRow {
-        id: node.to_string(),
+        id: node.clone(),
         name: node.to_string(),
         kind: "scenario".to_owned(),
         host: String::new(),

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jobstile::args::Args;
-use jobstile::client::MAX_TRIGGER_ID;
 use jobstile::scenario::{Happening, InForce, Scenario, Take};
-use jobstile_core::id::RunId;
+use jobstile_core::id::{RunId, TriggerId};
 use jobstile_core::policy::Priority;
 use jobstile_core::time::Time;
 use toml::de::{DeTable, DeValue};
@@ -308,14 +307,13 @@ impl Reading {
         Some(Happening::Trigger { job, args, priority, later, id })
     }
 
-    fn trigger_id(&mut self, item: Item<'_>) -> Option<String> {
-        let id = self.reader.text(item, "a name for this trigger")?.value;
-        if id.len() > MAX_TRIGGER_ID || id.starts_with('@') || id.chars().any(char::is_control) {
+    fn trigger_id(&mut self, item: Item<'_>) -> Option<TriggerId> {
+        let id = TriggerId::new(&self.reader.text(item, "a name for this trigger")?.value);
+        if id.is_err() {
             let right = "1 to 200 bytes, no control characters, no `@` first";
             self.reader.wrong(item.value.span(), "this is no trigger id", right);
-            return None;
         }
-        Some(id)
+        id.ok()
     }
 
     /// The number of a run.

@@ -1,9 +1,10 @@
 //! Rows as Rust values, and SQLite's errors as ours.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jobstile_core::decide::{Tally, Target};
-use jobstile_core::id::RunId;
+use jobstile_core::id::{Fence, JobId, RunId, Version};
 use jobstile_core::policy::Switches;
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
@@ -65,6 +66,18 @@ pub(super) fn maybe_time(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Ti
     Ok(row.get::<_, Option<i64>>(at)?.map(Time))
 }
 
+pub(super) fn text<T: From<Arc<str>>>(row: &Row<'_>, at: usize) -> rusqlite::Result<T> {
+    row.get::<_, Arc<str>>(at).map(T::from)
+}
+
+pub(super) fn maybe_text<T: From<Arc<str>>>(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<T>> {
+    Ok(row.get::<_, Option<Arc<str>>>(at)?.map(T::from))
+}
+
+pub(super) fn job_id(row: &Row<'_>) -> rusqlite::Result<JobId> {
+    row.get(0).map(JobId)
+}
+
 pub(super) fn run_id(row: &Row<'_>) -> rusqlite::Result<RunId> {
     row.get(0).map(RunId)
 }
@@ -93,11 +106,11 @@ pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
 
 pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRow> {
     Ok(JobRow {
-        id: row.get(0)?,
+        id: job_id(row)?,
         name: row.get(1)?,
         policy: row.get(2)?,
         owner: row.get(3)?,
-        version: row.get(4)?,
+        version: Version(row.get(4)?),
         origins: row.get(5)?,
         next_at: maybe_time(row, 6)?,
         last_at: maybe_time(row, 7)?,
@@ -109,9 +122,9 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRow> {
 pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
     Ok(RunRow {
         id: RunId(row.get(0)?),
-        job: row.get(1)?,
+        job: JobId(row.get(1)?),
         state: parsed(row, 2)?,
-        key: row.get(3)?,
+        key: text(row, 3)?,
         keyed: row.get(4)?,
         target: row.get(5)?,
         lineage: row.get(6)?,
@@ -122,17 +135,17 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         due: time(row, 11)?,
         args: row.get(12)?,
         source: parsed(row, 13)?,
-        trigger_id: row.get(14)?,
+        trigger_id: maybe_text(row, 14)?,
         nominal: maybe_time(row, 15)?,
         by_whom: row.get(16)?,
         rerun_of: row.get::<_, Option<i64>>(17)?.map(RunId),
-        version: row.get(18)?,
+        version: Version(row.get(18)?),
         waits_on: row.get(19)?,
         claims: row.get(20)?,
         failures: row.get(21)?,
         lost: row.get(22)?,
-        fence: row.get(23)?,
-        node: row.get(24)?,
+        fence: Fence(row.get(23)?),
+        node: maybe_text(row, 24)?,
         claimed_at: maybe_time(row, 25)?,
         cancel_at: maybe_time(row, 26)?,
         cancel_by: row.get(27)?,
@@ -156,7 +169,7 @@ pub(super) fn first_answer(row: &Row<'_>) -> rusqlite::Result<FirstAnswer> {
 
 pub(super) fn node(row: &Row<'_>) -> rusqlite::Result<NodeRow> {
     Ok(NodeRow {
-        id: row.get(0)?,
+        id: text(row, 0)?,
         name: row.get(1)?,
         kind: row.get(2)?,
         host: row.get(3)?,

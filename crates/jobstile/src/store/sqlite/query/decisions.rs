@@ -1,7 +1,7 @@
 //! Decisions: admitted triggers are runs, all others have rows of their own; a page is merged from both.
 
 use jobstile_core::decide::{Code, Decision};
-use jobstile_core::id::RunId;
+use jobstile_core::id::{JobId, RunId, TriggerId, Version};
 use jobstile_core::time::Time;
 use rusqlite::{Row, params};
 
@@ -13,8 +13,8 @@ use crate::store::sqlite::row::{self, parsed};
 
 enum Stream {
     Refused,
-    RefusedOf(i64),
-    Admitted(i64),
+    RefusedOf(JobId),
+    Admitted(JobId),
 }
 
 impl Reader {
@@ -50,16 +50,16 @@ impl Reader {
         match of {
             Stream::Refused => self.all(ask!("refused"), params![at, refusal, since, piece], refused),
             Stream::RefusedOf(job) => {
-                self.all(ask!("refused_of_job"), params![job, at, refusal, since, piece], refused)
+                self.all(ask!("refused_of_job"), params![job.0, at, refusal, since, piece], refused)
             }
-            Stream::Admitted(job) => self.all(ask!("admitted"), params![job, at, admission, since, piece], admitted),
+            Stream::Admitted(job) => self.all(ask!("admitted"), params![job.0, at, admission, since, piece], admitted),
         }
     }
 
-    pub(crate) fn decision_of_trigger(&self, job: i64, trigger_id: &str) -> Result<Option<DecisionInfo>> {
-        match self.maybe(ask!("refusal_of_trigger"), params![job, trigger_id], refused)? {
+    pub(crate) fn decision_of_trigger(&self, job: JobId, trigger_id: &TriggerId) -> Result<Option<DecisionInfo>> {
+        match self.maybe(ask!("refusal_of_trigger"), params![job.0, trigger_id.as_str()], refused)? {
             Some(decision) => Ok(Some(decision)),
-            None => self.maybe(ask!("admitted_trigger"), params![job, trigger_id], admitted),
+            None => self.maybe(ask!("admitted_trigger"), params![job.0, trigger_id.as_str()], admitted),
         }
     }
 
@@ -80,11 +80,11 @@ fn refused(row: &Row<'_>) -> rusqlite::Result<DecisionInfo> {
         code: parsed(row, 4)?,
         run: None,
         by: row.get::<_, i64>(5).map(|run| (run > 0).then_some(RunId(run)))?,
-        trigger_id: row.get(6)?,
+        trigger_id: row::maybe_text(row, 6)?,
         nominal: row::maybe_time(row, 7)?,
-        key: row.get(8)?,
+        key: row::text(row, 8)?,
         by_whom: row.get(9)?,
-        version: row.get(10)?,
+        version: Version(row.get(10)?),
         first_at: Time(row.get(11)?),
         last_at,
         count: row.get(13)?,
@@ -101,11 +101,11 @@ fn admitted(row: &Row<'_>) -> rusqlite::Result<DecisionInfo> {
         code: Code::WithinLimits,
         run: Some(RunId(id)),
         by: None,
-        trigger_id: row.get(3)?,
+        trigger_id: row::maybe_text(row, 3)?,
         nominal: row::maybe_time(row, 4)?,
-        key: row.get(5)?,
+        key: row::text(row, 5)?,
         by_whom: row.get(6)?,
-        version: row.get(7)?,
+        version: Version(row.get(7)?),
         first_at: at,
         last_at: at,
         count: 1,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jobstile_core::id::{Fence, JobId, RefusalId, RunId, Version};
 use jobstile_core::policy::Switches;
 use jobstile_core::time::Time;
 use rusqlite::{Row, params};
@@ -19,8 +20,8 @@ impl Reader {
             Ok(StoreInfo {
                 created_at: Time(row.get(0)?),
                 next_run: run_id_at(row, 1)?,
-                next_refusal: row.get(2)?,
-                version: row.get(3)?,
+                next_refusal: RefusalId(row.get(2)?),
+                version: Version(row.get(3)?),
             })
         })
     }
@@ -37,16 +38,16 @@ impl Reader {
         self.all(ask!("names"), [], |row| row.get(0))
     }
 
-    pub(crate) fn versions(&self, before: Option<i64>, limit: usize) -> Result<Vec<VersionInfo>> {
-        self.all(ask!("versions"), params![before.unwrap_or(i64::MAX), limit.min(MAX_PAGE)], version)
+    pub(crate) fn versions(&self, before: Option<Version>, limit: usize) -> Result<Vec<VersionInfo>> {
+        self.all(ask!("versions"), params![before.map_or(i64::MAX, |version| version.0), limit.min(MAX_PAGE)], version)
     }
 
     pub(crate) fn switches(&self) -> Result<Option<VersionInfo>> {
         self.maybe(ask!("switches"), [], version)
     }
 
-    pub(crate) fn numbers(&self, job: i64, since_hour: i64) -> Result<Vec<(i64, Numbers)>> {
-        let rows = self.all(ask!("numbers"), [job, since_hour], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    pub(crate) fn numbers(&self, job: JobId, since_hour: i64) -> Result<Vec<(i64, Numbers)>> {
+        let rows = self.all(ask!("numbers"), [job.0, since_hour], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
         rows.into_iter()
             .map(|(hour, text)| {
                 let what = "the numbers of a job cannot be read";
@@ -56,11 +57,11 @@ impl Reader {
             .collect()
     }
 
-    pub(crate) fn slots(&self, job: i64) -> Result<Vec<SlotInfo>> {
-        self.all(ask!("slots"), [job], |row| {
+    pub(crate) fn slots(&self, job: JobId) -> Result<Vec<SlotInfo>> {
+        self.all(ask!("slots"), [job.0], |row| {
             let run: Option<i64> = row.get(2)?;
             let fence: Option<i64> = row.get(3)?;
-            let holder = run.zip(fence).map(|(run, fence)| (jobstile_core::id::RunId(run), fence));
+            let holder = run.zip(fence).map(|(run, fence)| (RunId(run), Fence(fence)));
             Ok(SlotInfo { job: row.get(0)?, n: row.get(1)?, holder })
         })
     }
@@ -78,11 +79,11 @@ fn job(row: &Row<'_>) -> rusqlite::Result<(JobInfo, Option<String>)> {
         }),
     };
     let info = JobInfo {
-        id: row.get(0)?,
+        id: row::job_id(row)?,
         name: row.get(1)?,
         policy: None,
         owner: row.get(3)?,
-        version: row.get(4)?,
+        version: Version(row.get(4)?),
         origins: row.get(5)?,
         next_at: row::maybe_time(row, 6)?,
         last_at: row::maybe_time(row, 7)?,
@@ -106,7 +107,7 @@ fn version(row: &Row<'_>) -> rusqlite::Result<VersionInfo> {
         }
     };
     Ok(VersionInfo {
-        id: row.get(0)?,
+        id: Version(row.get(0)?),
         owner: row.get(1)?,
         at: Time(row.get(2)?),
         by: row.get(3)?,

@@ -1,7 +1,8 @@
 //! Nodes, and what they say they can run. Whether they live is not in the file: their locks say.
 
+use jobstile_core::id::NodeId;
 use jobstile_core::time::Time;
-use rusqlite::{Row, params};
+use rusqlite::Row;
 
 use super::{Reader, ask};
 use crate::error::Result;
@@ -14,12 +15,12 @@ impl Reader {
         self.all(ask!("nodes"), [limit.min(MAX_PAGE)], node)
     }
 
-    pub(crate) fn node(&self, id: &str) -> Result<Option<NodeInfo>> {
-        self.maybe(ask!("node"), [id], node)
+    pub(crate) fn node(&self, id: &NodeId) -> Result<Option<NodeInfo>> {
+        self.maybe(ask!("node"), [id.as_str()], node)
     }
 
-    pub(crate) fn offers(&self, node: &str) -> Result<Vec<Offer>> {
-        self.all(ask!("offers"), params![node], |row| Ok(Offer { job: row.get(0)?, reason: row.get(1)? }))
+    pub(crate) fn offers(&self, node: &NodeId) -> Result<Vec<Offer>> {
+        self.all(ask!("offers"), [node.as_str()], |row| Ok(Offer { job: row.get(0)?, reason: row.get(1)? }))
     }
 }
 

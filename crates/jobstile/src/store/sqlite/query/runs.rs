@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use jobstile_core::decide::Tally;
-use jobstile_core::id::RunId;
+use jobstile_core::id::{Fence, JobId, RunId, TriggerId};
+use jobstile_core::key::Key;
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
 use rusqlite::{Row, params};
@@ -29,7 +30,7 @@ fn place(run: &RunInfo) -> Place {
 
 /// What is asked of one stream.
 struct Stream {
-    job: i64,
+    job: JobId,
     state: State,
     from: (Time, RunId),
 }
@@ -76,14 +77,14 @@ impl Reader {
     ) -> Result<Vec<RunInfo>> {
         let (job, state) = (stream.job, stream.state.as_str());
         match stream.state {
-            State::Scheduled => self.all(ask!("runs_scheduled"), params![job, at.0, id.0, piece], run),
-            State::Running => self.all(ask!("runs_running"), params![job, at.0, id.0, piece], run),
+            State::Scheduled => self.all(ask!("runs_scheduled"), params![job.0, at.0, id.0, piece], run),
+            State::Running => self.all(ask!("runs_running"), params![job.0, at.0, id.0, piece], run),
             State::Queued | State::Retrying => {
-                self.all(ask!("runs_waiting"), params![job, state, at.0, id.0, piece], run)
+                self.all(ask!("runs_waiting"), params![job.0, state, at.0, id.0, piece], run)
             }
             _ => {
                 let since = since.map_or(i64::MIN, |since| since.0);
-                self.all(ask!("runs_ended"), params![job, state, at.0, id.0, since, piece], run)
+                self.all(ask!("runs_ended"), params![job.0, state, at.0, id.0, since, piece], run)
             }
         }
     }
@@ -100,16 +101,16 @@ impl Reader {
         self.all(ask!("waiters"), params![waits_on, limit.min(MAX_PAGE)], run)
     }
 
-    pub(crate) fn holder(&self, job: i64, key: &str) -> Result<Option<RunInfo>> {
-        self.maybe(ask!("holder"), params![job, key], run)
+    pub(crate) fn holder(&self, job: JobId, key: &Key) -> Result<Option<RunInfo>> {
+        self.maybe(ask!("holder"), params![job.0, key.as_str()], run)
     }
 
-    pub(crate) fn live_of_key(&self, job: i64, key: &str, limit: usize) -> Result<Vec<RunInfo>> {
-        self.all(ask!("live_of_key"), params![job, key, limit.min(MAX_PAGE)], run)
+    pub(crate) fn live_of_key(&self, job: JobId, key: &Key, limit: usize) -> Result<Vec<RunInfo>> {
+        self.all(ask!("live_of_key"), params![job.0, key.as_str(), limit.min(MAX_PAGE)], run)
     }
 
-    pub(crate) fn run_of_trigger(&self, job: i64, trigger_id: &str) -> Result<Option<RunInfo>> {
-        self.maybe(ask!("of_trigger"), params![job, trigger_id], run)
+    pub(crate) fn run_of_trigger(&self, job: JobId, trigger_id: &TriggerId) -> Result<Option<RunInfo>> {
+        self.maybe(ask!("of_trigger"), params![job.0, trigger_id.as_str()], run)
     }
 
     pub(crate) fn dead(&self, filter: &RunFilter) -> Result<Vec<DeadRun>> {
@@ -120,7 +121,7 @@ impl Reader {
                 let row = &run.row;
                 let died = row.ended_at.map_or(i64::MIN, |at| at.0);
                 let recovered_by = self
-                    .one(ask!("recovered_by"), params![row.job, died, row.id.0, row.key], |row| {
+                    .one(ask!("recovered_by"), params![row.job.0, died, row.id.0, row.key.as_str()], |row| {
                         row.get::<_, Option<i64>>(0)
                     })?
                     .map(RunId);
@@ -129,8 +130,8 @@ impl Reader {
             .collect()
     }
 
-    pub(crate) fn rerun(&self, job: i64, since: Time) -> Result<BTreeSet<RunId>> {
-        let all = self.all(ask!("reruns"), params![job, since.0], |row| row.get(0).map(RunId))?;
+    pub(crate) fn rerun(&self, job: JobId, since: Time) -> Result<BTreeSet<RunId>> {
+        let all = self.all(ask!("reruns"), params![job.0, since.0], |row| row.get(0).map(RunId))?;
         Ok(all.into_iter().collect())
     }
 
@@ -138,8 +139,8 @@ impl Reader {
         self.all(ask!("attempts"), [id.0], |row| {
             Ok(AttemptInfo {
                 n: row.get(0)?,
-                fence: row.get(1)?,
-                node: row.get(2)?,
+                fence: Fence(row.get(1)?),
+                node: row::text(row, 2)?,
                 claimed_at: Time(row.get(3)?),
                 ended_at: row::maybe_time(row, 4)?,
                 outcome: row::maybe_parsed(row, 5)?,

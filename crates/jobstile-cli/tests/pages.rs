@@ -18,6 +18,7 @@
 //! | `wrong` | `jobstile check` must refuse the block |
 //! | `first N lines` | the output is cut after N lines |
 //! | `pick WORDS \|\| WORDS` | of the output, the first line with each of these words |
+//! | `without LINE` | the output lacks the paragraph that begins with this line |
 //! | `exact` | nothing but the folder is blanked |
 //! | `numbers vary` | all numbers are blanked |
 //! | `run COMMAND` | a command that the reader does not see |
@@ -125,6 +126,36 @@ fn every_link_leads_somewhere() {
 fn file_has_no(file: &Path, anchor: &str) -> bool {
     let text = fs::read_to_string(file).expect("a page");
     !page::headings(&text).iter().any(|heading| heading == anchor)
+}
+
+#[test]
+fn every_word_of_an_answer_is_explained() {
+    use jobstile_core::decide::{Code, Decision};
+    use jobstile_core::outcome::Outcome;
+    use jobstile_core::run::State;
+    let page = read("docs/codes.md");
+    let words = Decision::ALL.iter().map(|word| word.as_str());
+    let words =
+        words.chain(Code::ALL.iter().map(|word| word.as_str())).chain(State::ALL.iter().map(|word| word.as_str()));
+    for word in words.chain(Outcome::ALL.iter().map(|word| word.as_str())) {
+        assert!(page.contains(&format!("| `{word}` |")), "docs/codes.md does not explain `{word}`");
+    }
+}
+
+#[test]
+fn every_command_has_its_page() {
+    let page = read("docs/commands.md");
+    let help = spoken::help_of("");
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let verbs: Vec<&str> = commands
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|verb| *verb != "help")
+        .collect();
+    assert!(verbs.len() > 20, "{verbs:?}");
+    for verb in verbs {
+        assert!(page.contains(&format!("\n$ jobstile {verb} --help\n")), "docs/commands.md lacks {verb}");
+    }
 }
 
 /// A backup or a restore that misses one of them loses runs.

@@ -197,7 +197,7 @@ impl Session {
                         faults.push(format!("this block is no part of {name}"));
                     }
                 }
-                Mark::Wrong | Mark::First(_) | Mark::Pick(_) | Mark::Exact | Mark::NumbersVary => {}
+                Mark::Wrong | Mark::First(_) | Mark::Pick(_) | Mark::Without(_) | Mark::Exact | Mark::NumbersVary => {}
             }
         }
         let from = block.marks.iter().any(|mark| matches!(mark, Mark::From(_)));
@@ -324,15 +324,17 @@ impl Session {
 struct Cut {
     first: Option<usize>,
     pick: Vec<String>,
+    without: Option<String>,
 }
 
 impl Cut {
     fn of(marks: &[Mark]) -> Self {
-        let mut cut = Self { first: None, pick: vec![] };
+        let mut cut = Self { first: None, pick: vec![], without: None };
         for mark in marks {
             match mark {
                 Mark::First(n) => cut.first = Some(*n),
                 Mark::Pick(words) => cut.pick.clone_from(words),
+                Mark::Without(head) => cut.without = Some(head.clone()),
                 Mark::File(_) | Mark::Append(_) | Mark::From(_) | Mark::Run(_) | Mark::Until(_) => {}
                 Mark::Wrong | Mark::Exact | Mark::NumbersVary => {}
             }
@@ -348,6 +350,12 @@ impl Cut {
         if !self.pick.is_empty() {
             let first = |words: &String| lines.iter().find(|line| line.contains(words)).cloned();
             return self.pick.iter().filter_map(first).collect();
+        }
+        if let Some(head) = &self.without
+            && let Some(from) = lines.iter().position(|line| line == head)
+        {
+            let end = lines[from..].iter().position(String::is_empty).map_or(lines.len(), |length| from + length + 1);
+            lines.drain(from..end);
         }
         if let Some(first) = self.first
             && lines.len() > first

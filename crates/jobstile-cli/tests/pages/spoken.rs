@@ -8,7 +8,8 @@ const OPERATORS: [&str; 5] = ["|", "||", "&&", ";", "&"];
 
 static HELP: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 
-fn help_of(verb: &str) -> String {
+/// What `--help` of a command prints, or nothing if there is no such command.
+pub(crate) fn help_of(verb: &str) -> String {
     let mut known = HELP.lock().expect("a map");
     known
         .entry(verb.to_owned())

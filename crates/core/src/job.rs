@@ -7,7 +7,7 @@ pub const MAX_NAME: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobName(std::sync::Arc<str>);
 
-/// Why a text is no job name.
+/// Why a text is not a valid job name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no job name: a letter or digit, then up to 63 letters, digits, `.`, `_` or `-`")]
 pub struct BadName(pub String);
@@ -16,7 +16,7 @@ impl JobName {
     /// Checks a name.
     ///
     /// # Errors
-    /// [`BadName`] where the text is empty, longer than [`MAX_NAME`] or has other characters.
+    /// [`BadName`] if the text is empty, longer than [`MAX_NAME`] or has other characters.
     pub fn new(name: &str) -> Result<Self, BadName> {
         let mut bytes = name.bytes();
         let first = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric());

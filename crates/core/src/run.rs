@@ -83,7 +83,7 @@ pub struct Impossible {
 /// What follows: the only place that knows.
 ///
 /// # Errors
-/// [`Impossible`] where the table has no such step.
+/// [`Impossible`] if the table has no such step.
 pub fn next(state: State, event: Event) -> Result<State, Impossible> {
     use State::{Cancelled, Dead, Queued, Refused, Retrying, Running, Scheduled, Succeeded};
     Ok(match (state, event) {

@@ -44,7 +44,7 @@ pub enum Op {
         /// The most at once.
         max: usize,
     },
-    /// Looks at the schedules that are due, of these jobs; none: of all.
+    /// Looks at the schedules that are due, of these jobs; `None` means every job.
     Ticks {
         /// The jobs that the asker defines.
         jobs: Option<Arc<Runnable>>,
@@ -73,14 +73,14 @@ pub enum Op {
     },
     /// Nothing of a job is claimed any more.
     Pause {
-        /// Which; none: all.
+        /// Which; `None` means every job.
         job: Option<String>,
         /// How.
         pause: Pause,
     },
     /// Ends a pause.
     Resume {
-        /// Which; none: all.
+        /// Which; `None` means every job.
         job: Option<String>,
     },
     /// Puts a policy in force.
@@ -152,7 +152,7 @@ pub struct Trigger {
     pub job: Arc<str>,
     /// The arguments, or why they are none.
     pub args: Result<Args, BadArgs>,
-    /// None: the job's own.
+    /// `None` means the job's own.
     pub priority: Option<Priority>,
     /// Now or later.
     pub when: When,
@@ -253,7 +253,7 @@ pub struct Settle {
     pub printed: Option<Printed>,
     /// The other side asked to wait at least so long.
     pub retry_after: Option<Duration>,
-    /// How long it took, where that was measured; none: from the claim to now.
+    /// How long it took, where that was measured; `None` means from the claim to now.
     pub took: Option<Duration>,
     /// 0 to 1: the share of the backoff's random tenth.
     pub jitter: f64,
@@ -262,7 +262,7 @@ pub struct Settle {
 /// How a job is paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
-    /// Until when; none: until somebody resumes it.
+    /// Until when; `None` means until somebody resumes it.
     pub until: Option<Time>,
     /// Who did it.
     pub by: String,
@@ -277,7 +277,7 @@ pub struct Apply {
     pub owner: String,
     /// Who applies it.
     pub by: String,
-    /// The switches; none: says nothing about them.
+    /// The switches; `None` leaves them as they are.
     pub switches: Option<Switches>,
     /// Where the switches came from: JSON.
     pub origins: String,
@@ -309,12 +309,12 @@ pub enum Answer {
     Moved {
         /// How many.
         moved: usize,
-        /// When to look again; none: not by itself.
+        /// When to look again; `None` means only when asked.
         next: Option<Time>,
     },
     /// To a claim.
     Claimed(Vec<Claimed>),
-    /// To a settle: where the run is now; none: the fence was old, nothing was changed.
+    /// To a settle: where the run is now; `None` means the fence was old, nothing was changed.
     Settled(Option<State>),
     /// To a cancel, and to a retry of a waiting run: where the run was and is.
     Changed {

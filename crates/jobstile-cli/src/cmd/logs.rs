@@ -76,7 +76,7 @@ fn output(opened: &Opened, run: &RunInfo, attempt: Option<u32>) -> Result<Output
     }
 }
 
-/// The run that is meant, and the attempt; none: its latest.
+/// The run that is meant, and the attempt; `None` means its latest.
 fn which(opened: &Opened, args: &Args) -> Result<(RunInfo, Option<u32>), Error> {
     let number = args.what.parse().ok().filter(|id| *id > 0).map(RunId);
     let run = match number {

@@ -41,7 +41,7 @@ pub(crate) struct Opened {
 /// Opens the store of a command. Where nobody works on it, that is said first.
 ///
 /// # Errors
-/// Where there is none, or it may not be read, or this program cannot use it.
+/// If there is none, or it may not be read, or this program cannot use it.
 pub(crate) fn open(global: &Global) -> Result<Opened, Error> {
     let (opened, nodes) = look(global)?;
     if opened.alive.is_empty() {
@@ -65,7 +65,7 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(10);
 /// Where the store of a command is; it may not be there.
 ///
 /// # Errors
-/// Where nothing says which one, and several daemons live here.
+/// If nothing says which one, and several daemons live here.
 pub(crate) fn place(global: &Global) -> Result<Place, Error> {
     let mut place = locate::place(global, &Environment::of_process())?;
     if place.origin == Origin::Default && place.config.is_none() {
@@ -236,7 +236,7 @@ impl Opened {
     /// A job by its name.
     ///
     /// # Errors
-    /// Where there is none of that name, with the nearest one.
+    /// If there is none of that name, with the nearest one.
     pub(crate) fn job(&self, name: &str) -> Result<JobInfo, Error> {
         match self.client.job(name)? {
             Some(job) => Ok(job),
@@ -276,7 +276,7 @@ impl Opened {
     /// A run by its number.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     pub(crate) fn run(&self, id: RunId) -> Result<jobstile::client::RunInfo, Error> {
         match self.client.run(id)? {
             Some(run) => Ok(run),

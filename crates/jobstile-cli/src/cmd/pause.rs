@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// For how long, as 2h; then it goes on by itself
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::given)]
     length: Option<Duration>,
-    /// Why, for those who ask
+    /// The reason, shown to anyone who asks
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     said(global, "resumed", &answer, "", Value::Null, "what waited starts now")
 }
 
-/// A job that is in the policy; none: all.
+/// A job that is in the policy; `None` means every job.
 pub(super) fn named(opened: &Opened, job: Option<String>) -> Result<Option<String>, Error> {
     if let Some(name) = &job
         && opened.job(name)?.policy.is_none()

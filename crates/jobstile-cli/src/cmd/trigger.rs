@@ -110,7 +110,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     Ok(code)
 }
 
-/// The run that does the work of this trigger, new or covering; none: nothing does that starts after it.
+/// The run that does the work of this trigger, new or covering; `None` means that nothing does that starts after it.
 fn covering(decided: &Decided) -> Option<jobstile_core::id::RunId> {
     match decided.decision {
         Decision::Skipped if decided.code == Why::DuplicateWaiting => decided.by,

@@ -59,7 +59,7 @@ pub(crate) struct Gathered {
 /// Reads the configuration file and the environment, `--env-file` with it.
 ///
 /// # Errors
-/// Where one of them cannot be read.
+/// If one of them cannot be read.
 pub(crate) fn gather(global: &Global, env_file: Option<&Path>) -> Result<Gathered, Error> {
     let mut environment = Environment::of_process();
     if let Some(path) = env_file {
@@ -87,7 +87,7 @@ impl Gathered {
     /// Where the store of the configuration is.
     ///
     /// # Errors
-    /// Where it is written in a way that cannot be used.
+    /// If it is written in a way that cannot be used.
     pub(crate) fn place(&self, global: &Global, loaded: &Loaded) -> Result<Place, Error> {
         locate::place_of(global, &self.environment, &self.path, loaded)
     }

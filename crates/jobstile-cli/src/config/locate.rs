@@ -31,7 +31,7 @@ pub(crate) struct Place {
 /// Finds the store for a command that reads no more of the configuration than `store`.
 ///
 /// # Errors
-/// Where the file is no TOML, or the store is written in a way that cannot be used.
+/// If the file is not TOML, or the store is written in a way that cannot be used.
 pub(crate) fn place(global: &Global, environment: &Environment) -> Result<Place, Error> {
     let config = configuration(global.config.as_deref(), environment);
     let peeked = match &config {
@@ -45,7 +45,7 @@ pub(crate) fn place(global: &Global, environment: &Environment) -> Result<Place,
 /// Finds the store of a configuration that is loaded.
 ///
 /// # Errors
-/// Where it is written in a way that cannot be used.
+/// If it is written in a way that cannot be used.
 pub(crate) fn place_of(
     global: &Global,
     environment: &Environment,
@@ -72,7 +72,7 @@ pub(crate) fn configuration(asked: Option<&Path>, environment: &Environment) -> 
 /// As [`configuration`], for a command that cannot do without.
 ///
 /// # Errors
-/// Where there is none.
+/// If there is none.
 pub(crate) fn need_configuration(global: &Global, environment: &Environment) -> Result<PathBuf, Error> {
     configuration(global.config.as_deref(), environment).ok_or_else(|| {
         let user = user_folder(environment, "XDG_CONFIG_HOME", ".config");

@@ -94,7 +94,7 @@ impl Overlap {
         if self == Self::Allow { Concurrency::Unlimited } else { Concurrency::Limited(1) }
     }
 
-    /// None: the default of what it writes besides.
+    /// `None` means the default of what it writes besides.
     pub(crate) fn max_waiting(self) -> Option<u32> {
         match self {
             Self::Skip => Some(0),

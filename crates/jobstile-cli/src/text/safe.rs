@@ -40,7 +40,7 @@ impl<W: Write> Safe<W> {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut text = String::with_capacity(bytes.len());
         for chunk in bytes.utf8_chunks() {
-            // Whoever prints a carriage return before the line end means the line end.
+            // A carriage return before the line end means the line end.
             let valid = chunk.valid().replace("\r\n", "\n");
             for piece in valid.split_inclusive(['\n', '\t']) {
                 match piece.strip_suffix(['\n', '\t']) {

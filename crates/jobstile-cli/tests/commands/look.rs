@@ -115,7 +115,7 @@ fn doctor_and_verify() {
     let world = full();
     assert_snapshot!(world.screen(&["verify"]));
     let ran = world.run(&["doctor", "-o", "jsonl"]);
-    // The file system and the versions are those of whoever runs the tests.
+    // The file system and the versions are those of the person who runs the tests.
     let looked: Vec<String> = ran
         .out()
         .lines()

@@ -32,10 +32,10 @@ pub(super) fn look_at(info: &mut NodeInfo, dir: &Path) {
 }
 
 impl Client {
-    /// What an attempt printed; none: the latest one.
+    /// What an attempt printed; `None` means the latest one.
     ///
     /// # Errors
-    /// Where there is no such run or attempt.
+    /// If there is no such run or attempt.
     pub fn output(&self, id: RunId, attempt: Option<u32>) -> Result<OutputInfo> {
         let run = self.run(id)?.ok_or_else(|| no_run(id))?;
         let n = attempt.unwrap_or(run.row.claims);
@@ -56,11 +56,11 @@ impl Client {
         Ok(OutputInfo { n, printed: Printed::default(), found: Found::Nowhere })
     }
 
-    /// The output of the attempt that is being executed, to follow it while it is written; none: it has ended, or its
-    /// file is not there (yet) or may not be read.
+    /// The output of the attempt that is being executed, to follow it while it is written; `None` means it has ended,
+    /// or its file is not there (yet) or may not be read.
     ///
     /// # Errors
-    /// Where there is no such run.
+    /// If there is no such run.
     pub fn follow(&self, id: RunId) -> Result<Option<Follow>> {
         let run = self.run(id)?.ok_or_else(|| no_run(id))?;
         let file = self.file_of(&run, run.row.claims)?;

@@ -29,7 +29,7 @@ impl Client {
     /// Answers several questions by one state of the store.
     ///
     /// # Errors
-    /// Those of the questions, and where the store cannot be read.
+    /// Those of the questions, and if the store cannot be read.
     pub fn at_once<T>(&self, ask: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         self.reader.at_once(|_| ask(self))
     }
@@ -37,7 +37,7 @@ impl Client {
     /// The store itself.
     ///
     /// # Errors
-    /// Where the store cannot be read; so for all of these.
+    /// If the store cannot be read; so for all of these.
     pub fn store(&self) -> Result<StoreInfo> {
         self.reader.store()
     }
@@ -45,7 +45,7 @@ impl Client {
     /// Every job that has a policy or a history, by name.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn jobs(&self) -> Result<Vec<JobInfo>> {
         self.reader.jobs()
     }
@@ -53,7 +53,7 @@ impl Client {
     /// A job by its exact name.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn job(&self, name: &str) -> Result<Option<JobInfo>> {
         self.reader.job(name)
     }
@@ -61,7 +61,7 @@ impl Client {
     /// The names of all jobs, for suggestions.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn names(&self) -> Result<Vec<Arc<str>>> {
         self.reader.names()
     }
@@ -69,15 +69,15 @@ impl Client {
     /// The switches in force.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn switches(&self) -> Result<Switches> {
         Ok(self.switches_from()?.and_then(|version| version.switches).unwrap_or_default())
     }
 
-    /// The version whose switches are in force; none: nobody has said anything about them.
+    /// The version whose switches are in force; `None` means that nobody has said anything about them.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn switches_from(&self) -> Result<Option<VersionInfo>> {
         self.reader.switches()
     }
@@ -85,7 +85,7 @@ impl Client {
     /// Versions of the policy, newest first.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn versions(&self, before: Option<Version>, limit: usize) -> Result<Vec<VersionInfo>> {
         self.reader.versions(before, limit)
     }
@@ -93,7 +93,7 @@ impl Client {
     /// The numbers of a job since an hour, hour by hour.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn numbers_by_hour(&self, job: JobId, since_hour: i64) -> Result<Vec<(i64, Numbers)>> {
         self.reader.numbers(job, since_hour)
     }
@@ -101,7 +101,7 @@ impl Client {
     /// The numbers of a job since an hour, as one.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn numbers(&self, job: JobId, since_hour: i64) -> Result<Numbers> {
         let mut all = Numbers::default();
         for (_, numbers) in self.reader.numbers(job, since_hour)? {
@@ -113,7 +113,7 @@ impl Client {
     /// A run.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn run(&self, id: RunId) -> Result<Option<RunInfo>> {
         self.reader.run(id)
     }
@@ -121,7 +121,7 @@ impl Client {
     /// Runs: live ones first, the one due last before the others; then ended ones, the latest end first.
     ///
     /// # Errors
-    /// Where the run that the page follows is not there any more.
+    /// If the run that the page follows is gone.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>> {
         self.at_once(|client| client.reader.runs(filter))
     }
@@ -138,7 +138,7 @@ impl Client {
     /// was admitted since.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn rerun(&self, job: JobId, since: Time) -> Result<BTreeSet<RunId>> {
         self.reader.rerun(job, since)
     }
@@ -146,7 +146,7 @@ impl Client {
     /// Everything that runs, by node and claim.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn running(&self, limit: usize) -> Result<Vec<RunInfo>> {
         self.reader.running(limit)
     }
@@ -154,7 +154,7 @@ impl Client {
     /// Scheduled and retrying runs, by the time they are due.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn upcoming(&self, limit: usize) -> Result<Vec<RunInfo>> {
         self.reader.upcoming(limit)
     }
@@ -162,7 +162,7 @@ impl Client {
     /// The runs that wait for something, first in line first: `limit:<job's number>` waits for a slot of that job.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn waiters(&self, waits_on: &str, limit: usize) -> Result<Vec<RunInfo>> {
         self.reader.waiters(waits_on, limit)
     }
@@ -170,7 +170,7 @@ impl Client {
     /// The run that makes a trigger of this job and key a duplicate.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn holder(&self, job: JobId, key: &Key) -> Result<Option<RunInfo>> {
         self.reader.holder(job, key)
     }
@@ -178,7 +178,7 @@ impl Client {
     /// Live runs of a key whose rule lets one wait behind another (`until = "start"`), oldest first.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn live_of_key(&self, job: JobId, key: &Key, limit: usize) -> Result<Vec<RunInfo>> {
         self.reader.live_of_key(job, key, limit)
     }
@@ -186,7 +186,7 @@ impl Client {
     /// The run that a trigger of this id became. A tick's id is `@` and its instant in microseconds.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn run_of_trigger(&self, job: JobId, trigger_id: &TriggerId) -> Result<Option<RunInfo>> {
         self.reader.run_of_trigger(job, trigger_id)
     }
@@ -194,7 +194,7 @@ impl Client {
     /// The decision of the trigger of this id.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn decision_of_trigger(&self, job: JobId, trigger_id: &TriggerId) -> Result<Option<DecisionInfo>> {
         self.reader.decision_of_trigger(job, trigger_id)
     }
@@ -202,7 +202,7 @@ impl Client {
     /// Decisions, newest first.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn decisions(&self, filter: &DecisionFilter) -> Result<Vec<DecisionInfo>> {
         self.at_once(|client| client.reader.decisions(filter))
     }
@@ -210,7 +210,7 @@ impl Client {
     /// The triggers that a run turned away.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn refusals_by(&self, run: RunId) -> Result<TurnedAway> {
         self.reader.turned_away(run)
     }
@@ -218,7 +218,7 @@ impl Client {
     /// The attempts of a run, the one that is being executed last.
     ///
     /// # Errors
-    /// Where there is no such run.
+    /// If there is no such run.
     pub fn attempts(&self, id: RunId) -> Result<Vec<AttemptInfo>> {
         self.at_once(|client| {
             let run = client.reader.run(id)?.ok_or_else(|| no_run(id))?.row;
@@ -235,7 +235,7 @@ impl Client {
     /// The slots of a job's limit.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn slots(&self, job: JobId) -> Result<Vec<SlotInfo>> {
         self.reader.slots(job)
     }
@@ -243,7 +243,7 @@ impl Client {
     /// Nodes: those that have not left, then the newest of the others.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn nodes(&self, limit: usize) -> Result<Vec<NodeInfo>> {
         let mut nodes = self.reader.nodes(limit)?;
         let dir = node_dir(&self.path);
@@ -254,7 +254,7 @@ impl Client {
     /// A node by its id.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn node(&self, id: &str) -> Result<Option<NodeInfo>> {
         let mut node = self.reader.node(&NodeId::from(id))?;
         let dir = node_dir(&self.path);
@@ -265,7 +265,7 @@ impl Client {
     /// What a node says it can run, and why not where it cannot.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn offers(&self, node: &NodeId) -> Result<Vec<Offer>> {
         self.reader.offers(node)
     }
@@ -273,7 +273,7 @@ impl Client {
     /// The promises that the store does not keep; a good one has none. Reads the whole history.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn verify(&self) -> Result<Vec<Violation>> {
         self.reader.verify()
     }
@@ -281,7 +281,7 @@ impl Client {
     /// Looks at the file itself, page by page, and says what is wrong with it, in at most `max` lines.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn quick_check(&self, max: usize) -> Result<Vec<String>> {
         self.reader.quick_check(max)
     }

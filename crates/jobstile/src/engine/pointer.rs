@@ -76,7 +76,7 @@ impl Drop for Left {
 /// Leaves a pointer in the first folder that takes it: the system's, the user's, a private temporary one.
 ///
 /// # Errors
-/// Where none of them takes it; the daemon can do without.
+/// If none of them takes it; the daemon can do without.
 pub fn leave(pointer: &Pointer) -> io::Result<Left> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for folder in folders() {

@@ -38,7 +38,7 @@ pub(super) async fn run(
     }
 }
 
-/// One look: what is due, then the schedules. When to look again; none: not by itself.
+/// One look: what is due, then the schedules. When to look again; `None` means only when asked.
 async fn tick(queue: &Queue, worker: &Worker, by: &Arc<str>) -> Option<Time> {
     let ops = vec![Op::Due { max: DUE_AT_ONCE }, Op::Ticks { jobs: Some(worker.defined()), by: Arc::clone(by) }];
     let answers = match queue.execute_all(ops).await {

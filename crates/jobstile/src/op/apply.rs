@@ -198,7 +198,7 @@ pub(super) fn forget(view: &mut View<'_>, name: &str) -> Result<Answer> {
     Ok(Answer::Done(1))
 }
 
-/// Pauses a job, or resumes it; none: all.
+/// Pauses a job, or resumes it; `None` means every job.
 pub(super) fn pause(view: &mut View<'_>, name: Option<&str>, pause: Option<&Pause>) -> Result<Answer> {
     let rows: Vec<JobRow> = match name {
         None => view.tables().jobs()?.into_iter().filter(|row| row.policy.is_some()).collect(),

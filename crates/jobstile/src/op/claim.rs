@@ -110,7 +110,7 @@ impl Taking<'_> {
         self.free.total == 0 || self.looked_at >= MAX_LOOKED_AT
     }
 
-    /// What kind of worker a job's runs need here; none: they cannot be taken now.
+    /// What kind of worker a job's runs need here; `None` means they cannot be taken now.
     fn weight(&self, view: &mut View<'_>, job: JobId) -> Result<Option<Weight>> {
         let now = view.now;
         let known = view.job(job)?;
@@ -188,7 +188,7 @@ fn one(view: &mut View<'_>, mut run: RunRow, node: &NodeId) -> Result<Became> {
     run.fence = fence;
     run.node = Some(node.clone());
     run.claimed_at = Some(now);
-    // From its first claim on, a run under `until = "start"` is no target any more.
+    // From its first claim on, a run under `until = "start"` is no longer a target.
     if first && run.target && rules.dedup.as_ref().is_none_or(|dedup| dedup.until == Until::Start) && run.lineage {
         run.target = false;
         view.tables().clear_target(run.id, before)?;

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::fact::Ended;
 use crate::store::{AttemptRow, RunRow};
 
-/// Settles an attempt. None: the fence is old, or the run is not running; nothing was changed.
+/// Settles an attempt. `None` means that the fence is old or the run is not running; nothing was changed.
 pub(super) fn settle(view: &mut View<'_>, how: &Settle) -> Result<Option<State>> {
     let Some(run) = view.ended(how.run, how.fence)? else { return Ok(None) };
     if run.fence != how.fence || run.state != State::Running {

@@ -39,7 +39,8 @@ pub(super) fn ticks(view: &mut View<'_>, mine: Option<&Runnable>, by: &Arc<str>)
     Ok(Answer::Moved { moved, next })
 }
 
-// A clock that was set back leaves cursors behind that lie far ahead: they return to now, whoever runs their jobs.
+// A clock that was set back leaves cursors behind that lie far ahead: they return to now, on whichever node their jobs
+// run.
 fn return_cursors(view: &mut View<'_>) -> Result<()> {
     let now = view.now;
     for name in view.tables().jobs_due(Time::MAX)? {

@@ -134,8 +134,8 @@ impl Run {
         self.attempt.attempt
     }
 
-    /// A number that grows with every attempt of any job. Whoever remembers the largest he has seen can refuse an older
-    /// attempt that is still on its way.
+    /// A number that grows with every attempt of any job. A server that remembers the largest it has seen can refuse an
+    /// older attempt that is still on its way.
     pub fn fence(&self) -> Fence {
         self.attempt.fence
     }

@@ -52,7 +52,7 @@ impl Http {
     /// Is this a call that can be made?
     ///
     /// # Errors
-    /// Where it is not: why.
+    /// If it cannot: why.
     pub fn check(&self) -> Result<(), String> {
         self.request("job").map(drop)
     }

@@ -38,7 +38,7 @@ pub struct Hints {
 /// A node that claims: its offer goes along with every batch, so that a trigger and the start of its run, or the end of
 /// an attempt and the next one, are one transaction.
 pub(crate) trait Standing: Send + Sync {
-    /// What it could run now; none: nothing.
+    /// What it could run now; `None` means nothing.
     fn offer(&self) -> Option<Claim>;
     /// What it was given, after the commit.
     fn claimed(&self, claimed: Vec<Claimed>);
@@ -73,7 +73,7 @@ impl Queue {
     /// Starts the thread that owns the store. It ends when the last queue in front of it is gone.
     ///
     /// # Errors
-    /// Where no thread can be had.
+    /// If no thread can be had.
     pub(crate) fn start(store: Store, clock: Clock, standing: Option<Arc<dyn Standing>>) -> Result<Self> {
         let (sender, receiver) = mpsc::channel(MAX_ASKED);
         let writer = Writer { store, clock, standing, receiver, last: None, room: MAX_BATCH };
@@ -87,7 +87,7 @@ impl Queue {
     /// Executes one operation; the answer comes after the commit. Dropping the future does not undo it.
     ///
     /// # Errors
-    /// The operation's own, or [`Kind::Closed`] where the store's thread is gone.
+    /// The operation's own, or [`Kind::Closed`] if the store's thread is gone.
     pub async fn execute(&self, op: Op) -> Result<Answer> {
         let (answer, answered) = oneshot::channel();
         self.sender.send(Message::One(op, answer)).await.map_err(|_| gone())?;
@@ -154,7 +154,7 @@ impl Writer {
         }
     }
 
-    /// Whoever has come; nobody is waited for beyond the first. None: nobody can come any more.
+    /// The callers that have come; waits only for the first. `None` means nobody can come any more.
     fn gather(&mut self) -> Option<Group> {
         let mut group = Group::default();
         while group.ops.len() < self.room && group.bytes < MAX_BATCH_BYTES {

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 struct Document {
     monitoring: bool,
     dedup: Option<DedupDoc>,
-    /// None: unlimited.
+    /// `None` means unlimited.
     max_concurrent: Option<u32>,
     max_waiting: u32,
     on_full: Option<String>,
@@ -28,7 +28,7 @@ struct Document {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct DedupDoc {
-    /// None: all arguments.
+    /// `None` means all arguments.
     key: Option<Vec<String>>,
     until: String,
     on_duplicate: String,

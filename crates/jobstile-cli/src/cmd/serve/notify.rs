@@ -31,7 +31,7 @@ pub(super) async fn watchdog() {
     }
 }
 
-// Whoever asked for it and does not listen misses nothing that the daemon needs.
+// If the service manager does not listen, the daemon loses nothing that it needs.
 fn tell(state: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
     let path = path.to_string_lossy();

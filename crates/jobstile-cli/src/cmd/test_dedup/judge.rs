@@ -36,7 +36,7 @@ impl Verdict {
 pub(super) struct Judged {
     job: String,
     monitoring: bool,
-    /// Runs that may be live; none: any number.
+    /// Runs that may be live; `None` means any number.
     allowed: Option<u64>,
     counted: Counted,
     pub(super) verdict: Verdict,

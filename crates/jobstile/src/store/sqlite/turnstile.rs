@@ -99,8 +99,8 @@ impl Turnstile {
         Error::new(Kind::Replaced, what)
     }
 
-    // The line is short and whoever is next holds `next`, so that looking again and again is as fair as sleeping. And it
-    // can end, where the kernel would wait for as long as a stopped process is stopped.
+    // The line is short and the next process in line holds `next`, so that looking again and again is as fair as
+    // sleeping. And it can end, where the kernel would wait for as long as a stopped process is stopped.
     fn lock(&self, file: &File) -> Result<()> {
         let waited = Stopwatch::start();
         loop {

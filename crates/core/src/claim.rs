@@ -1,5 +1,6 @@
 //! Who is next, and the final execution check.
 
+use crate::id::Fence;
 use crate::policy::{Priority, Rules};
 use crate::time::{Time, micros};
 
@@ -8,6 +9,16 @@ use crate::time::{Time, micros};
 #[must_use]
 pub fn rank(admitted: Time, due: Time, priority: Priority) -> i64 {
     admitted.max(due).0.saturating_sub(micros(priority.head_start()))
+}
+
+/// Numbers that every reader of JSON keeps exactly are smaller than this.
+const EXACT: i64 = 1 << 53;
+
+/// The fence of a claim: the next number, or the time in microseconds where that is greater, so that fences also grow
+/// through a backup that was put in place. They stay below 2⁵³, whatever the clock says.
+#[must_use]
+pub fn fence(next: Fence, now: Time) -> Fence {
+    if now.0 < EXACT { next.max(Fence(now.0)) } else { next }
 }
 
 /// The final execution check: must this run, which is about to be claimed, end `refused` instead?

@@ -18,7 +18,7 @@ use jobstile::engine::pointer::{self, Left, Pointer};
 use jobstile::engine::worker::Defined;
 use jobstile::engine::{Engine, Setup, host, node_dir};
 use jobstile::op::{Apply, JobPolicy};
-use jobstile::store::sqlite;
+use jobstile::store::sqlite::{self, Checked};
 
 use jobstile_core::schedule::First;
 
@@ -252,10 +252,14 @@ async fn check_file(store: &Path) -> Result<(), Error> {
     let path = store.to_owned();
     let checked = tokio::task::spawn_blocking(move || sqlite::quick_check(&path, QUICK_CHECK)).await;
     match checked {
-        Ok(checked) => checked.map(drop).map_err(|error| {
-            Error::from(error)
-                .hint("restore it from a backup: stop everything, put the copy in its place, remove the -wal and -shm files")
-        }),
+        Ok(Ok(Checked::Whole | Checked::Unfinished)) => Ok(()),
+        Ok(Ok(Checked::Damaged(damage))) => {
+            let what = format!("{} is damaged: {damage}", store.display());
+            Err(Error::new(Code::Store, what)
+                .hint("restore it from a backup: stop everything, put the copy in its place, remove the -wal and -shm files"))
+        }
+        // That it cannot be looked at says nothing about the file.
+        Ok(Err(error)) => Err(error.into()),
         Err(error) => Err(Error::new(Code::Scheduler, format!("the check of the store failed: {error}"))),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobstile::store::sqlite;
+use jobstile::store::sqlite::{self, Checked};
 
 use crate::args::{Global, Output};
 use crate::cmd::open::open_quietly;
@@ -22,8 +22,13 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(_: Args, global: &Global) -> Result<Code, Error> {
     let opened = open_quietly(global)?;
-    if !sqlite::quick_check(opened.client.path(), PATIENCE)? {
-        return Err(Error::new(Code::Store, format!("{} is too large to be looked at in {} s", opened.shown, PATIENCE.as_secs())));
+    let bad = match sqlite::quick_check(opened.client.path(), PATIENCE)? {
+        Checked::Whole => None,
+        Checked::Unfinished => Some(format!("is too large to be looked at in {} s", PATIENCE.as_secs())),
+        Checked::Damaged(damage) => Some(format!("is damaged: {damage}")),
+    };
+    if let Some(bad) = bad {
+        return Err(Error::new(Code::Store, format!("{} {bad}", opened.shown)));
     }
     let broken = opened.client.verify()?;
     let code = if broken.is_empty() { Code::Done } else { Code::Failed };

@@ -9,7 +9,7 @@ use jobstile_core::id::{JobId, RunId, Version};
 use jobstile_core::policy::{Policy, Rules, Switches};
 use jobstile_core::time::Time;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::fact::Fact;
 use crate::store::numbers::Numbers;
 use crate::store::{Counters, JobRow, RunRow, Tables, wire};
@@ -119,13 +119,13 @@ pub(super) struct Counted {
 
 impl Counted {
     pub(super) fn read(job: JobId, hour: i64, tables: &mut dyn Tables) -> Result<Self> {
-        let numbers = match tables.numbers(job, hour)? {
-            // Numbers that cannot be read are an error, never silently begun anew.
-            Some(text) => serde_json::from_str(&text)
-                .map_err(|e| Error::new(Kind::Store, "the numbers of a job cannot be read").because(e))?,
-            None => Numbers::default(),
-        };
-        Ok(Self { hour, numbers, changed: false })
+        let numbers = tables.numbers(job, hour)?.map(|text| Numbers::read(&text)).transpose();
+        // No trigger is refused for the sake of its numbers.
+        let numbers = numbers.unwrap_or_else(|error| {
+            tracing::error!(job = job.0, hour, %error, "The numbers of a job are damaged, its hour is counted anew");
+            None
+        });
+        Ok(Self { hour, numbers: numbers.unwrap_or_default(), changed: false })
     }
 
     pub(super) fn fold(&mut self, fact: &Fact) {

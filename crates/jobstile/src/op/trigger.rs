@@ -8,6 +8,7 @@ use jobstile_core::decide::{
     Asked, By, Decision, Problem, Ruling, Seen, Target, Verdict, View as Facts, decide, refuse,
 };
 use jobstile_core::id::{Fence, JobId, RefusalId, RunId};
+use jobstile_core::job::MAX_NAME;
 use jobstile_core::key::Key;
 use jobstile_core::policy::{Priority, Until};
 use jobstile_core::run::State;
@@ -40,7 +41,8 @@ pub(super) fn trigger(view: &mut View<'_>, trigger: &Trigger) -> Result<Decided>
 /// Decides one trigger of a schedule or of a retry by hand.
 pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra) -> Result<Decided> {
     let Some(job) = view.job_id(&trigger.job)? else {
-        return refused(view, trigger, extra, None, Key::empty(), refuse(Problem::UnknownJob));
+        let trigger = Trigger { job: shown(&trigger.job), ..trigger.clone() };
+        return refused(view, &trigger, extra, None, Key::empty(), refuse(Problem::UnknownJob));
     };
     let first = first_answer(view, job, trigger)?;
     let seen = match &first {
@@ -74,6 +76,14 @@ pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra)
         }
         (Verdict::Replay, Some(first)) => replayed(view, trigger, job, &first),
         (Verdict::Replay, None) => Err(Error::invariant("a replayed trigger has a first answer")),
+    }
+}
+
+// What no job can be called is kept only as far as a name could go.
+fn shown(name: &Arc<str>) -> Arc<str> {
+    match name.char_indices().nth(MAX_NAME) {
+        Some((end, _)) => [&name[..end], "…"].concat().into(),
+        None => Arc::clone(name),
     }
 }
 

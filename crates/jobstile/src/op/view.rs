@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobstile_core::claim::fence;
 use jobstile_core::decide::{By, Code, Decision, Tally, Target};
 use jobstile_core::id::{Fence, JobId, RefusalId, RunId, Version};
 use jobstile_core::key::Key;
@@ -179,7 +180,7 @@ impl<'a> View<'a> {
 
     /// The next fence.
     pub(crate) fn next_fence(&mut self) -> Fence {
-        let fence = self.counters.fence;
+        let fence = fence(self.counters.fence, self.now);
         self.counters.fence = fence.next();
         fence
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jobstile_core::stats::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Kind, Result};
 use crate::fact::{Came, Decided, Fact};
 
 /// Counts, sums and histograms; adding two of them gives those of both times.
@@ -79,6 +80,15 @@ impl Spread {
 }
 
 impl Numbers {
+    /// The numbers of a text.
+    ///
+    /// # Errors
+    /// If the text is damaged.
+    pub fn read(text: &str) -> Result<Self> {
+        serde_json::from_str(text)
+            .map_err(|e| Error::new(Kind::Store, "the numbers of a job cannot be read").because(e))
+    }
+
     /// Takes one fact in; false: it counts for nothing.
     pub fn fold(&mut self, fact: &Fact) -> bool {
         match fact {

@@ -22,7 +22,7 @@ use crate::op::{self, Answer, Done, Memory, Op};
 use crate::store::{NodeRow, Tables};
 
 pub use migrate::{SCHEMA, migrations};
-pub use open::{OpenAs, file_system, quick_check};
+pub use open::{Checked, OpenAs, file_system, quick_check};
 pub use query::Reader;
 use row::failed;
 use tables::Tx;

@@ -121,11 +121,22 @@ fn may_open(path: &Path) -> Result<()> {
     })
 }
 
-/// Looks the file over for damage, at most so long. False: there was no time for all of it.
+/// What a look at a file's pages found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Checked {
+    /// No damage.
+    Whole,
+    /// No damage so far; there was no time for all of it.
+    Unfinished,
+    /// Damage, as SQLite names it.
+    Damaged(String),
+}
+
+/// Looks the file over for damage, at most so long.
 ///
 /// # Errors
-/// Where the file is damaged, with what SQLite says.
-pub fn quick_check(path: &Path, at_most: Duration) -> Result<bool> {
+/// If the file cannot be looked at, which says nothing about it.
+pub fn quick_check(path: &Path, at_most: Duration) -> Result<Checked> {
     let connection = reader(path)?;
     let handle = connection.get_interrupt_handle();
     let (done, ended) = std::sync::mpsc::channel::<()>();
@@ -138,10 +149,12 @@ pub fn quick_check(path: &Path, at_most: Duration) -> Result<bool> {
     drop(done);
     // It ends by itself; a panic in it has nothing to say about the file.
     let _ = timer.join();
+    use rusqlite::ErrorCode::{DatabaseCorrupt, OperationInterrupted};
     match checked {
-        Ok(word) if word == "ok" => Ok(true),
-        Ok(damage) => Err(Error::new(Kind::Store, format!("{} is damaged: {damage}", path.display()))),
-        Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => Ok(false),
+        Ok(word) if word == "ok" => Ok(Checked::Whole),
+        Ok(damage) => Ok(Checked::Damaged(damage)),
+        Err(e) if e.sqlite_error_code() == Some(OperationInterrupted) => Ok(Checked::Unfinished),
+        Err(e) if e.sqlite_error_code() == Some(DatabaseCorrupt) => Ok(Checked::Damaged(e.to_string())),
         Err(e) => Err(failed(e)),
     }
 }

@@ -7,11 +7,13 @@ use rusqlite::Connection;
 
 use super::Reader;
 use crate::error::Result;
+use crate::store::numbers::Numbers;
 use crate::store::read::Violation;
 use crate::store::sqlite::migrate;
 use crate::store::sqlite::row::failed;
 
 const SCHEMA: &str = "the_schema_is_whole";
+const NUMBERS: &str = "numbers_can_be_read";
 
 struct Check {
     name: &'static str,
@@ -63,7 +65,25 @@ pub(in crate::store::sqlite) fn verify(connection: &Connection) -> Result<Vec<Vi
             violations.push(Violation { check: check.name, demands: check.demands, found });
         }
     }
+    violations.extend(damaged_numbers(connection)?);
     violations.extend(missing(connection)?);
+    Ok(violations)
+}
+
+fn damaged_numbers(connection: &Connection) -> Result<Vec<Violation>> {
+    let sql = "select coalesce(job.name, stat.job), hour, numbers from stat left join job on job.id = stat.job";
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    let mut violations = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let text: String = row.get(2).map_err(failed)?;
+        if Numbers::read(&text).is_err() {
+            let job: String = row.get(0).map_err(failed)?;
+            let hour: i64 = row.get(1).map_err(failed)?;
+            let found = format!("numbers of {job} in hour {hour} since 1970");
+            violations.push(Violation { check: NUMBERS, demands: "numbers can be read", found });
+        }
+    }
     Ok(violations)
 }
 
@@ -220,6 +240,9 @@ mod tests {
             (SCHEMA, "drop index run_target"),
             (SCHEMA, "alter table store drop column secret"),
             ("rows_refer_to_rows", "insert into stat values (77, 1, '{}')"),
+            (NUMBERS, "insert into stat values (1, 1, '{\"decisions\":')"),
+            (NUMBERS, "insert into stat values (1, 1, '{\"decisions\": 3}')"),
+            (NUMBERS, "insert into stat values (1, 1, '{\"run\": {\"count\": -1}}')"),
         ];
         for (check, planted) in planted {
             let found = found(planted);

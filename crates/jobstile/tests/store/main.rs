@@ -1,0 +1,5 @@
+//! What a store withstands: damage, strangers, clocks, full disks, commits that fail.
+
+mod damage;
+mod fences;
+mod world;

@@ -266,6 +266,7 @@ mod tests {
                 id: JobId(1),
                 name: name.into(),
                 policy: Some(policy),
+                damage: None,
                 owner: None,
                 version: Version(1),
                 origins: "{}".into(),

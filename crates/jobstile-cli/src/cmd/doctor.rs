@@ -119,6 +119,9 @@ fn database(client: &Client, say: &mut Say<'_>) -> Result<(), Error> {
         true => say("contents", Verdict::Good, "no damage found".to_owned()),
         false => say("contents", Verdict::Bad, format!("damaged: {}", damages.join("; "))),
     }
+    for (job, damage) in client.jobs()?.into_iter().filter_map(|job| Some((job.name, job.damage?))) {
+        say("job", Verdict::Bad, format!("{job} does not run: {damage}; loading its configuration again mends it"));
+    }
     let broken = client.verify()?;
     match broken.is_empty() {
         true => say("promises", Verdict::Good, "every one is kept, no slot is held without a live run".to_owned()),

@@ -42,8 +42,8 @@ pub(super) fn apply(view: &mut View<'_>, new: &Apply) -> Result<Answer> {
     for name in names.collect::<BTreeSet<Arc<str>>>() {
         let Some(row) = view.tables().job_by_name(&name)? else { continue };
         let old = rows.get(&name);
-        let old_rules = old.map(policy_of).transpose()?.flatten().map(|policy| policy.rules(before));
-        let Some(policy) = policy_of(&row)? else { continue };
+        let old_rules = old.and_then(policy_of).map(|policy| policy.rules(before));
+        let Some(policy) = policy_of(&row) else { continue };
         let rules = policy.rules(switches);
         if old.is_none_or(|old| old.policy != row.policy) || old_rules.as_ref() != Some(&rules) {
             look_again(view, row.id, &rules)?;
@@ -67,8 +67,9 @@ fn touched(view: &mut View<'_>, new: &Apply, other_switches: bool) -> Result<Row
     Ok(rows.into_iter().map(|row| (Arc::clone(&row.name), row)).collect())
 }
 
-fn policy_of(row: &JobRow) -> Result<Option<Policy>> {
-    row.policy.as_deref().map(|text| wire::read(&row.name, text)).transpose()
+// A damaged policy is none: a good one takes its place.
+fn policy_of(row: &JobRow) -> Option<Policy> {
+    row.policy.as_deref().and_then(|text| wire::read(&row.name, text).ok())
 }
 
 fn owners(rows: &Rows, new: &Apply) -> Result<Vec<(String, String)>> {
@@ -95,7 +96,7 @@ fn put(view: &mut View<'_>, row: Option<JobRow>, job: &JobPolicy, new: &Apply, v
             view.tables().job_by_id(id)?.ok_or_else(|| Error::invariant("a job that was inserted is there"))?
         }
     };
-    let cursor = cursor(&row, &job.policy, view)?;
+    let cursor = cursor(&row, &job.policy, view);
     if row.policy.as_ref() == Some(&text)
         && row.owner.as_deref() == Some(&new.owner)
         && row.origins == job.origins
@@ -123,16 +124,15 @@ fn take_out(view: &mut View<'_>, mut row: JobRow, version: Version) -> Result<()
 type CursorColumns = (Option<jobstile_core::time::Time>, Option<jobstile_core::time::Time>);
 
 // Where the schedule stands after the change. Instants that passed before it are not missed.
-fn cursor(row: &JobRow, policy: &Policy, view: &View<'_>) -> Result<CursorColumns> {
-    let Some(schedule) = policy.schedule else { return Ok((None, row.last_at)) };
-    let old = row.policy.as_deref().map(|text| wire::read(&row.name, text)).transpose()?;
-    let old = old.and_then(|old| old.schedule);
+fn cursor(row: &JobRow, policy: &Policy, view: &View<'_>) -> CursorColumns {
+    let Some(schedule) = policy.schedule else { return (None, row.last_at) };
+    let old = policy_of(row).and_then(|old| old.schedule);
     if !policy.enabled {
         // Switched off, also from the start: it does not fire, and its instants stay where they are.
-        return Ok((None, row.last_at.or(row.next_at).or(Some(view.now))));
+        return (None, row.last_at.or(row.next_at).or(Some(view.now)));
     }
     let cursor = schedule.put(old.as_ref(), row.next_at, row.last_at, view.now);
-    Ok((Some(cursor.next), cursor.last))
+    (Some(cursor.next), cursor.last)
 }
 
 // A limit has exactly `max` slot rows, or as many as are held if these are more: free ones beyond it go at once, held

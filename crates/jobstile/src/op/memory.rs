@@ -53,7 +53,7 @@ impl Memory {
         (self.switches, self.looked) = (None, None);
     }
 
-    /// The policy of a job, which is read once a version.
+    /// The policy of a job, which is read once a version; an error if it is damaged.
     pub(super) fn policy(&mut self, row: &JobRow) -> Result<Option<Arc<Policy>>> {
         if let Some((version, policy)) = self.policies.get(&row.id)
             && *version == row.version
@@ -70,6 +70,7 @@ impl Memory {
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) row: JobRow,
+    /// `None` while it is out of the policy, or its policy is damaged: nothing of it is claimed.
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) rules: Arc<Rules>,
     pub(crate) tally: Tally,
@@ -86,6 +87,11 @@ impl Job {
     pub(super) fn new(row: JobRow, policy: Option<Arc<Policy>>, rules: Rules, tally: Tally) -> Self {
         let rules = Arc::new(rules);
         Self { row, policy, rules, tally, written: tally, oldest: None, last_slot: None, numbers: None, changed: false }
+    }
+
+    /// Somebody wrote a policy for it that cannot be read.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.policy.is_none() && self.row.policy.is_some()
     }
 
     /// It is paused at this moment.

@@ -104,8 +104,10 @@ fn write_attempt(view: &mut View<'_>, run: &RunRow, how: &Settle) -> Result<Ende
 fn release(view: &mut View<'_>, run: &RunRow) -> Result<()> {
     let Some(last) = view.last_slot(run.job)? else { return Ok(()) };
     let Some(n) = view.tables().release_slot(run.job, run.id, run.fence)? else { return Ok(()) };
-    let max = view.job(run.job)?.policy.as_ref().and_then(|policy| policy.slots()).unwrap_or(0);
-    if last < max {
+    let job = view.job(run.job)?;
+    let max = job.policy.as_ref().and_then(|policy| policy.slots()).unwrap_or(0);
+    // Nobody knows how many slots a damaged policy has: they stay.
+    if last < max || job.is_damaged() {
         return view.wake(run.job);
     }
     // The limit was lowered while all of these were held: one slot fewer, whichever becomes free first.

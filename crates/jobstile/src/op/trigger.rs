@@ -17,7 +17,7 @@ use jobstile_core::trigger::{Source, When};
 
 use super::view::{More, View};
 use super::{Decided, Trigger};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::fact;
 use crate::store::{FirstAnswer, RefusalRow, RunRow};
 
@@ -44,6 +44,11 @@ pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra)
         let trigger = Trigger { job: shown(&trigger.job), ..trigger.clone() };
         return refused(view, &trigger, extra, None, Key::empty(), refuse(Problem::UnknownJob));
     };
+    if view.job(job)?.is_damaged() {
+        // Never an "allow", and never a silent drop.
+        let what = format!("the policy of job {} in the store cannot be read: jobstile verify", trigger.job);
+        return Err(Error::new(Kind::Store, what));
+    }
     let first = first_answer(view, job, trigger)?;
     let seen = match &first {
         None => Seen::New,

@@ -24,8 +24,11 @@ pub struct JobInfo {
     pub id: JobId,
     /// Its name.
     pub name: Arc<str>,
-    /// Its policy; none: taken out of the policy, only its history is left.
+    /// Its policy. `None` means that it was taken out of the policy and only its history is left, or that the policy is
+    /// damaged.
     pub policy: Option<Policy>,
+    /// Why its policy cannot be read: it was damaged, or somebody else wrote it. Nothing of the job is claimed then.
+    pub damage: Option<String>,
     /// Who applied it.
     pub owner: Option<String>,
     /// In which version.

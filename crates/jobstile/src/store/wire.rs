@@ -72,46 +72,57 @@ pub(crate) fn write(policy: &Policy) -> String {
 }
 
 /// The policy of a text.
+///
+/// # Errors
+/// If it cannot be read, or says what no policy can say.
 pub(crate) fn read(job: &str, text: &str) -> Result<Policy> {
     let bad = || Error::new(Kind::Store, format!("the policy of job {job} in the store cannot be read"));
     let document: Document = serde_json::from_str(text).map_err(|e| bad().because(e))?;
-    let word = |e: jobstile_core::words::UnknownWord| bad().because(e);
-    let dedup = match document.dedup {
-        None => None,
-        Some(dedup) => Some(Dedup {
-            key: dedup.key.map_or(KeyRule::AllArguments, KeyRule::Fields),
-            until: dedup.until.parse().map_err(word)?,
-            on_duplicate: dedup.on_duplicate.parse().map_err(word)?,
-        }),
-    };
-    let schedule = match document.schedule {
-        None => None,
-        Some(schedule) => Some(Schedule {
-            every: duration(schedule.every_us),
-            first: schedule.first.parse().map_err(word)?,
-            catch_up: schedule.catch_up.parse().map_err(word)?,
-        }),
-    };
-    Ok(Policy {
-        monitoring: document.monitoring,
-        dedup,
-        max_concurrent: document.max_concurrent.map_or(Concurrency::Unlimited, Concurrency::Limited),
-        max_waiting: document.max_waiting,
-        on_full: document.on_full.map(|text| text.parse().map_err(word)).transpose()?,
-        priority: document.priority.parse().map_err(word)?,
-        attempts: document.attempts,
-        backoff: Backoff {
-            delay: duration(document.backoff.0),
-            factor: document.backoff.1,
-            max: duration(document.backoff.2),
-        },
-        timeout: document.timeout_us.map(duration),
-        schedule,
-        enabled: document.enabled,
-        args: document.args,
-    })
+    document.policy().map_err(|why| bad().because(why))
 }
 
-fn duration(us: i64) -> Duration {
-    Duration::from_micros(u64::try_from(us).unwrap_or(0))
+impl Document {
+    fn policy(self) -> std::result::Result<Policy, Box<dyn std::error::Error + Send + Sync>> {
+        let dedup = match self.dedup {
+            None => None,
+            Some(dedup) => Some(Dedup {
+                key: dedup.key.map_or(KeyRule::AllArguments, KeyRule::Fields),
+                until: dedup.until.parse()?,
+                on_duplicate: dedup.on_duplicate.parse()?,
+            }),
+        };
+        let schedule = match self.schedule {
+            None => None,
+            Some(schedule) => Some(Schedule {
+                every: duration("every", schedule.every_us, 1)?,
+                first: schedule.first.parse()?,
+                catch_up: schedule.catch_up.parse()?,
+            }),
+        };
+        let (delay, factor, max) = self.backoff;
+        if self.max_concurrent == Some(0) || self.attempts == 0 || !(factor.is_finite() && factor >= 0.0) {
+            return Err("it has a limit, a number of attempts or a factor that no policy has".into());
+        }
+        Ok(Policy {
+            monitoring: self.monitoring,
+            dedup,
+            max_concurrent: self.max_concurrent.map_or(Concurrency::Unlimited, Concurrency::Limited),
+            max_waiting: self.max_waiting,
+            on_full: self.on_full.map(|text| text.parse()).transpose()?,
+            priority: self.priority.parse()?,
+            attempts: self.attempts,
+            backoff: Backoff { delay: duration("delay", delay, 0)?, factor, max: duration("max", max, 0)? },
+            timeout: self.timeout_us.map(|us| duration("timeout", us, 0)).transpose()?,
+            schedule,
+            enabled: self.enabled,
+            args: self.args,
+        })
+    }
+}
+
+fn duration(what: &str, us: i64, least: u64) -> std::result::Result<Duration, String> {
+    match u64::try_from(us) {
+        Ok(us) if us >= least => Ok(Duration::from_micros(us)),
+        _ => Err(format!("`{what}` is {us} µs")),
+    }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jobstile_core::decide::{Tally, Target};
 use jobstile_core::id::{Fence, JobId, RunId, Version};
-use jobstile_core::policy::Switches;
+use jobstile_core::policy::{Priority, Switches};
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
+use jobstile_core::trigger::Source;
 use rusqlite::types::Type;
 use rusqlite::{ErrorCode, Row};
 
@@ -58,6 +59,11 @@ where
     }
 }
 
+/// A word that somebody else may have written: an unknown one is the usual one, and `verify` names it.
+fn known<T: FromStr>(row: &Row<'_>, at: usize, usual: T) -> rusqlite::Result<T> {
+    Ok(row.get_ref(at)?.as_str()?.parse().unwrap_or(usual))
+}
+
 fn time(row: &Row<'_>, at: usize) -> rusqlite::Result<Time> {
     row.get(at).map(Time)
 }
@@ -101,7 +107,12 @@ pub(super) fn switches(row: &Row<'_>) -> rusqlite::Result<Switches> {
 }
 
 pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<Target> {
-    Ok(Target { run: RunId(row.get(0)?), state: parsed(row, 1)?, started: row.get(2)?, priority: parsed(row, 3)? })
+    Ok(Target {
+        run: RunId(row.get(0)?),
+        state: parsed(row, 1)?,
+        started: row.get(2)?,
+        priority: known(row, 3, Priority::Normal)?,
+    })
 }
 
 pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRow> {
@@ -128,13 +139,13 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         keyed: row.get(4)?,
         target: row.get(5)?,
         lineage: row.get(6)?,
-        priority: parsed(row, 7)?,
+        priority: known(row, 7, Priority::Normal)?,
         rank: row.get(8)?,
         admitted_at: time(row, 9)?,
         first_due: time(row, 10)?,
         due: time(row, 11)?,
         args: row.get(12)?,
-        source: parsed(row, 13)?,
+        source: known(row, 13, Source::Cli)?,
         trigger_id: maybe_text(row, 14)?,
         nominal: maybe_time(row, 15)?,
         by_whom: row.get(16)?,
@@ -150,7 +161,7 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         cancel_at: maybe_time(row, 26)?,
         cancel_by: row.get(27)?,
         ended_at: maybe_time(row, 28)?,
-        code: maybe_parsed(row, 29)?,
+        code: row.get_ref(29)?.as_str_or_null()?.and_then(|text| text.parse().ok()),
         by_run: row.get::<_, Option<i64>>(30)?.map(RunId),
         deduped: row.get(31)?,
     })

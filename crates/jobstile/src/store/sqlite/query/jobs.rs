@@ -27,11 +27,11 @@ impl Reader {
     }
 
     pub(crate) fn jobs(&self) -> Result<Vec<JobInfo>> {
-        self.all(ask!("jobs"), [], job)?.into_iter().map(with_policy).collect()
+        Ok(self.all(ask!("jobs"), [], job)?.into_iter().map(with_policy).collect())
     }
 
     pub(crate) fn job(&self, name: &str) -> Result<Option<JobInfo>> {
-        self.maybe(ask!("job"), [name], job)?.map(with_policy).transpose()
+        Ok(self.maybe(ask!("job"), [name], job)?.map(with_policy))
     }
 
     pub(crate) fn names(&self) -> Result<Vec<Arc<str>>> {
@@ -77,6 +77,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<(JobInfo, Option<String>)> {
         id: row::job_id(row)?,
         name: row.get(1)?,
         policy: None,
+        damage: None,
         owner: row.get(3)?,
         version: Version(row.get(4)?),
         origins: row.get(5)?,
@@ -88,9 +89,12 @@ fn job(row: &Row<'_>) -> rusqlite::Result<(JobInfo, Option<String>)> {
     Ok((info, row.get(2)?))
 }
 
-fn with_policy((mut job, text): (JobInfo, Option<String>)) -> Result<JobInfo> {
-    job.policy = text.map(|text| wire::read(&job.name, &text)).transpose()?;
-    Ok(job)
+fn with_policy((mut job, text): (JobInfo, Option<String>)) -> JobInfo {
+    match text.map(|text| wire::read(&job.name, &text)).transpose() {
+        Ok(policy) => job.policy = policy,
+        Err(error) => job.damage = Some(error.to_string()),
+    }
+    job
 }
 
 fn version(row: &Row<'_>) -> rusqlite::Result<VersionInfo> {

@@ -1,5 +1,7 @@
 //! The promises, checked by SQL: each statement under `sql/verify/` finds nothing in a store that keeps them.
 
+mod damage;
+
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
@@ -7,13 +9,11 @@ use rusqlite::Connection;
 
 use super::Reader;
 use crate::error::Result;
-use crate::store::numbers::Numbers;
 use crate::store::read::Violation;
 use crate::store::sqlite::migrate;
 use crate::store::sqlite::row::failed;
 
 const SCHEMA: &str = "the_schema_is_whole";
-const NUMBERS: &str = "numbers_can_be_read";
 
 struct Check {
     name: &'static str,
@@ -65,25 +65,8 @@ pub(in crate::store::sqlite) fn verify(connection: &Connection) -> Result<Vec<Vi
             violations.push(Violation { check: check.name, demands: check.demands, found });
         }
     }
-    violations.extend(damaged_numbers(connection)?);
+    violations.extend(damage::look(connection)?);
     violations.extend(missing(connection)?);
-    Ok(violations)
-}
-
-fn damaged_numbers(connection: &Connection) -> Result<Vec<Violation>> {
-    let sql = "select coalesce(job.name, stat.job), hour, numbers from stat left join job on job.id = stat.job";
-    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
-    let mut rows = statement.query([]).map_err(failed)?;
-    let mut violations = Vec::new();
-    while let Some(row) = rows.next().map_err(failed)? {
-        let text: String = row.get(2).map_err(failed)?;
-        if Numbers::read(&text).is_err() {
-            let job: String = row.get(0).map_err(failed)?;
-            let hour: i64 = row.get(1).map_err(failed)?;
-            let found = format!("numbers of {job} in hour {hour} since 1970");
-            violations.push(Violation { check: NUMBERS, demands: "numbers can be read", found });
-        }
-    }
     Ok(violations)
 }
 
@@ -118,6 +101,7 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use super::damage::{NUMBERS, POLICIES, WORDS};
     use super::*;
     use crate::store::sqlite::open;
 
@@ -125,8 +109,12 @@ mod tests {
         pragma ignore_check_constraints = on;
         pragma foreign_keys = off;
         insert into job (id, name, policy, owner, version, origins, next_at, last_at) values
-            (1, 'a', '{\"max_concurrent\": 2, \"schedule\": {\"every_us\": 5}, \"enabled\": true}', 'o', 1, '{}', 20, 10),
-            (2, 'b', '{\"max_concurrent\": null, \"schedule\": null, \"enabled\": true}', 'o', 1, '{}', null, null);
+            (1, 'a', '{\"monitoring\":false,\"dedup\":null,\"max_concurrent\":2,\"max_waiting\":0,\"on_full\":null,\"priority\":\"normal\",
+                \"attempts\":1,\"backoff\":[1,2.0,3],\"timeout_us\":1,\"schedule\":{\"every_us\":5,\"first\":\"now\",\"catch_up\":\"none\"},
+                \"enabled\":true,\"args\":null}', 'o', 1, '{}', 20, 10),
+            (2, 'b', null, null, 1, '{}', null, null);
+        update job set owner = 'o', policy = (
+            select json_set(policy, '$.max_concurrent', null, '$.schedule', null) from job where id = 1) where id = 2;
         insert into tally values (1, 1, 1, 1, 1), (2, 0, 0, 1, 0);
         update store set next_run = 20, next_refusal = 20, next_fence = 20, next_version = 2;
         insert into node (id, name, kind, host, pid, user, program, dir, workers, busy, started_at, seen_at, ended_at, end_reason)
@@ -240,6 +228,15 @@ mod tests {
             (SCHEMA, "drop index run_target"),
             (SCHEMA, "alter table store drop column secret"),
             ("rows_refer_to_rows", "insert into stat values (77, 1, '{}')"),
+            (WORDS, "update run set priority = 'hihg' where id = 2"),
+            (WORDS, "update run set source = 'nowhere' where id = 2"),
+            (WORDS, "update run set code = 'because' where id = 6"),
+            (WORDS, "update run set state = 'asleep' where id = 6"),
+            (WORDS, "update attempt set outcome = 'ok' where run = 6"),
+            (WORDS, "update refusal set code = 'because'"),
+            (WORDS, "update refusal set decision = 'maybe'"),
+            (POLICIES, "update job set policy = '{' where id = 1"),
+            (POLICIES, "update job set policy = json_set(policy, '$.schedule.every_us', 0) where id = 1"),
             (NUMBERS, "insert into stat values (1, 1, '{\"decisions\":')"),
             (NUMBERS, "insert into stat values (1, 1, '{\"decisions\": 3}')"),
             (NUMBERS, "insert into stat values (1, 1, '{\"run\": {\"count\": -1}}')"),

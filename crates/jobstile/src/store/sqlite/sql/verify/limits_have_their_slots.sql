@@ -1,5 +1,5 @@
 with limits (job, name, max) as (
-    select id, name, coalesce(json_extract(policy, '$.max_concurrent'), 0) from job where policy is not null)
+    select id, name, coalesce(json_extract(policy, '$.max_concurrent'), 0) from job where json_valid(policy))
 select 'the limit of job ' || name || ' is ' || max || ' and has ' || have || ' slots of its own, and ' || beyond || ' free ones beyond'
 from (select limits.name, limits.max,
              (select count(*) from slot where slot.job = limits.job and slot.n < limits.max) as have,

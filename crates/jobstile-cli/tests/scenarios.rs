@@ -65,10 +65,10 @@ fn the_model_decides_as_the_table_of_the_switches() {
 
 #[test]
 fn the_program_gives_the_expected_facts() {
-    check_all(|file, _| program::simulate_file(file, &[]));
+    check_all(|file, _| program::simulate_file(file, &[]).map_err(|failure| failure.to_string()));
 }
 
 #[test]
 fn the_program_decides_as_the_table_of_the_switches() {
-    switches::check(|scenario| program::simulate(scenario, &["--log"]));
+    switches::check(|scenario| program::simulate(scenario, &["--log"]).map_err(|failure| failure.to_string()));
 }

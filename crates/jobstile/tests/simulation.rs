@@ -6,6 +6,8 @@
 
 #[path = "simulation/client.rs"]
 mod client;
+#[path = "simulation/disk.rs"]
+mod disk;
 #[path = "simulation/faults.rs"]
 mod faults;
 #[path = "simulation/heal.rs"]

@@ -119,6 +119,8 @@ pub struct Model {
     pub said: Vec<Said>,
     /// How often a trigger lifted its target.
     pub lifts: u64,
+    /// How often a schedule's next instant was brought back to a clock that had been set back.
+    pub returned: u64,
     /// Nodes that came and have not been buried.
     pub nodes: BTreeSet<String>,
 }

@@ -85,7 +85,6 @@ impl Model {
 
     /// Looks at the schedules of these jobs, by name. Whether there was anything to do.
     pub fn ticks(&mut self, mine: impl Fn(&str) -> bool) -> bool {
-        self.clock_was_set_back();
         let mut any = false;
         for name in self.jobs.keys().cloned().collect::<Vec<_>>() {
             if mine(&name) {
@@ -103,8 +102,8 @@ impl Model {
         instants.chain(pauses).filter(|at| *at > self.now).min()
     }
 
-    // Whoever looks returns every cursor that lies more than an interval ahead.
-    fn clock_was_set_back(&mut self) {
+    /// Whoever sees that the clock was set back returns every cursor that lies more than an interval ahead.
+    pub fn clock_was_set_back(&mut self) {
         let now = self.now;
         for job in self.jobs.values_mut() {
             let (Some(mut next), Some(every)) = (job.next, job.spec.as_ref().and_then(|spec| spec.every)) else {
@@ -116,6 +115,7 @@ impl Model {
                 }
                 job.next = Some(next);
                 job.last = job.last.filter(|last| *last < next);
+                self.returned += 1;
             }
         }
     }

@@ -4,10 +4,31 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use jobstile_child::Limited as _;
 use serde_json::Value;
 
+/// Why there are no facts.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The exit code, or what happened instead of an exit.
+    pub(crate) exit: String,
+    pub(crate) words: String,
+}
+
+impl Failure {
+    fn of(exit: impl std::fmt::Display, words: impl std::fmt::Display) -> Self {
+        Self { exit: exit.to_string(), words: words.to_string() }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.exit, self.words)
+    }
+}
+
 /// The facts of a scenario file, or why there are none.
-pub(crate) fn simulate_file(file: &Path, flags: &[&str]) -> Result<Vec<Value>, String> {
+pub(crate) fn simulate_file(file: &Path, flags: &[&str]) -> Result<Vec<Value>, Failure> {
     let mut program = Command::new(env!("CARGO_BIN_EXE_jobstile"));
     // Switches of whoever runs the tests are none of a scenario's.
     for (name, _) in std::env::vars_os() {
@@ -15,22 +36,19 @@ pub(crate) fn simulate_file(file: &Path, flags: &[&str]) -> Result<Vec<Value>, S
             program.env_remove(name);
         }
     }
-    let output = program
-        .args(["simulate", "-o", "jsonl", "--scenario"])
-        .arg(file)
-        .args(flags)
-        .output()
-        .map_err(|e| format!("the program does not start: {e}"))?;
+    program.args(["simulate", "-o", "jsonl", "--scenario"]).arg(file).args(flags);
+    let output = program.limited().map_err(|e| Failure::of("no end", e))?;
     if !output.status.success() {
-        return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)));
+        return Err(Failure::of(output.status, String::from_utf8_lossy(&output.stderr)));
     }
-    let text = String::from_utf8(output.stdout).map_err(|e| format!("not UTF-8: {e}"))?;
-    text.lines().map(|line| serde_json::from_str(line).map_err(|e| format!("{e}: {line}"))).collect()
+    let text = String::from_utf8(output.stdout).map_err(|e| Failure::of("not UTF-8", e))?;
+    text.lines().map(|line| serde_json::from_str(line).map_err(|e| Failure::of(e, line))).collect()
 }
 
-pub(crate) fn simulate(scenario: &str, flags: &[&str]) -> Result<Vec<Value>, String> {
-    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().map_err(|e| e.to_string())?;
-    file.write_all(scenario.as_bytes()).map_err(|e| e.to_string())?;
+pub(crate) fn simulate(scenario: &str, flags: &[&str]) -> Result<Vec<Value>, Failure> {
+    let unwritten = |e: std::io::Error| Failure::of("no file", e);
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().map_err(unwritten)?;
+    file.write_all(scenario.as_bytes()).map_err(unwritten)?;
     simulate_file(file.path(), flags)
 }
 

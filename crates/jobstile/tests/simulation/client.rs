@@ -10,7 +10,7 @@ use jobstile_model::{HOUR, MIN, S, Spec, Switches};
 
 use crate::report::Counts;
 use crate::rng::Rng;
-use crate::spec::{self, ARGS, NOT_JSON, Plan, WHOLE, priority, switches};
+use crate::spec::{self, ARGS, Plan, WHOLE, priority, switches};
 
 /// What clients remember.
 #[derive(Debug)]
@@ -36,10 +36,9 @@ impl Clients {
         Self { jobs, switches, ids: 0, later, with_id }
     }
 
-    pub(crate) fn trigger(&mut self, now: i64, rng: &mut Rng, counts: &mut Counts) -> Op {
+    pub(crate) fn trigger(&mut self, now: i64, rng: &mut Rng) -> Op {
         let job = if rng.chance(0.02) { "nobody_knows".to_owned() } else { rng.pick(&self.jobs).0.clone() };
         let args = if rng.chance(0.9) { rng.below(WHOLE) } else { rng.below(ARGS.len()) };
-        counts.fault_if("arguments unreadable", ARGS[args] == NOT_JSON);
         let id = rng.chance(self.with_id).then(|| {
             self.ids += usize::from(self.ids == 0 || rng.chance(0.6));
             let back = rng.spread(1, self.ids as i64 + 1) as usize;
@@ -51,7 +50,6 @@ impl Clients {
             _ => args,
         };
         let when = if rng.chance(self.later) {
-            counts.fault("trigger for later");
             // Round times, so that some fall together.
             let round = *rng.pick(&[S, 10 * S, MIN]);
             When::At(Time((now / round + rng.between(-1, 12)) * round))
@@ -69,34 +67,21 @@ impl Clients {
         })
     }
 
-    pub(crate) fn operate(&mut self, now: i64, newest_run: i64, rng: &mut Rng, counts: &mut Counts) -> Op {
+    pub(crate) fn operate(&mut self, now: i64, newest_run: i64, rng: &mut Rng) -> Op {
         // Mostly runs that are still alive, sometimes one that never was.
         let run = RunId((newest_run + 2 - rng.spread(1, 40)).max(1));
         let job = rng.pick(&self.jobs).0.clone();
         match rng.below(12) {
-            0..4 => {
-                counts.fault("run cancelled");
-                Op::Cancel { run, by: "an operator".to_owned() }
-            }
-            4..7 => {
-                counts.fault("run retried by hand");
-                Op::Retry { run, by: "an operator".to_owned(), source: Source::Cli }
-            }
+            0..4 => Op::Cancel { run, by: "an operator".to_owned() },
+            4..7 => Op::Retry { run, by: "an operator".to_owned(), source: Source::Cli },
             7 | 8 => {
                 let all = rng.chance(0.2);
-                counts.fault(if all { "all jobs paused" } else { "job paused" });
                 let until = rng.chance(0.5).then(|| Time(now + rng.spread(S, 10 * MIN)));
                 let pause = Pause { until, by: "an operator".to_owned(), why: None };
                 Op::Pause { job: (!all).then_some(job), pause }
             }
-            9 | 10 => {
-                counts.fault("job resumed");
-                Op::Resume { job: rng.chance(0.7).then_some(job) }
-            }
-            _ => {
-                counts.fault("history pruned");
-                Op::Prune(prune(now, rng))
-            }
+            9 | 10 => Op::Resume { job: rng.chance(0.7).then_some(job) },
+            _ => Op::Prune(prune(now, rng)),
         }
     }
 
@@ -105,7 +90,6 @@ impl Clients {
         if rng.chance(0.08) {
             let at = rng.below(self.jobs.len());
             self.jobs[at].2 = false;
-            counts.fault("job forgotten");
             return (Op::Forget { job: self.jobs[at].0.clone() }, None);
         }
         counts.fault("policy changed");

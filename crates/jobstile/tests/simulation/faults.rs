@@ -4,7 +4,7 @@
 use crate::rng::Rng;
 
 /// Everything that must have happened at least once in a box.
-pub(crate) const FAULTS: [&str; 41] = [
+pub(crate) const FAULTS: &[&str] = &[
     "crash",
     "crash after claim",
     "crash between end and settle",
@@ -26,6 +26,9 @@ pub(crate) const FAULTS: [&str; 41] = [
     "poison run",
     "cancel ignored",
     "shared batch",
+    "batch on a node's own connection",
+    "store opened again",
+    "cursor returned",
     "trigger id repeated",
     "arguments unreadable",
     "trigger for later",

@@ -26,9 +26,8 @@ impl World {
             self.step()?;
         }
         self.counts.micros = self.t;
-        for _ in 0..self.judge.model.lifts.min(1) {
-            self.counts.fault("target lifted");
-        }
+        self.counts.fault_if("target lifted", self.judge.model.lifts > 0);
+        self.counts.fault_if("cursor returned", self.judge.model.returned > 0);
         if self.ledger.count(jobstile::core::run::State::Running) > self.judge.model.live().count() {
             return Err("I3: runs that are running and not live".to_owned());
         }

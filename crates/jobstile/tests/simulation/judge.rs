@@ -1,5 +1,7 @@
 //! Shows the model every operation and compares what it says with the facts and answers of the product.
 
+use std::collections::HashMap;
+
 use jobstile::fact::Fact;
 use jobstile::op::{Answer, Claim, Op, Settle, Weight};
 use jobstile::store::PruneBefore;
@@ -16,11 +18,27 @@ pub(crate) struct Judge {
     /// What a pruner was allowed to delete, until somebody looks what it did.
     pub(crate) pruned: Option<PruneBefore>,
     last_fence: i64,
+    /// The connection that executes what is judged; `None`: that of those who ask and go.
+    pub(crate) connection: Option<usize>,
+    /// When each connection last looked at the schedules. One that never did knows of no time before.
+    looked: HashMap<Option<usize>, i64>,
 }
 
 impl Judge {
     pub(crate) fn new() -> Self {
-        Self { model: Model::new(), plans: vec![], pruned: None, last_fence: 0 }
+        Self {
+            model: Model::new(),
+            plans: vec![],
+            pruned: None,
+            last_fence: 0,
+            connection: None,
+            looked: HashMap::new(),
+        }
+    }
+
+    /// A connection was opened, and remembers nothing.
+    pub(crate) fn opened(&mut self, connection: Option<usize>) {
+        self.looked.remove(&connection);
     }
 
     /// Checks one operation; the sentence says what differs.
@@ -42,10 +60,17 @@ impl Judge {
 
     fn op(&mut self, op: &Op, answer: &jobstile::Result<Answer>) -> Result<(), String> {
         let model = &mut self.model;
+        // What was remembered may be of another policy: forgotten, and the time of the last look with it.
+        if matches!(op, Op::Apply(_) | Op::Forget { .. } | Op::Pause { .. } | Op::Resume { .. }) && answer.is_ok() {
+            self.looked.remove(&self.connection);
+        }
         let expected = match op {
             Op::Trigger(trigger) => model::Answer::Decided(model.trigger(&asked(trigger, model.now))),
             Op::Due { max } => model::Answer::Moved(model.due(*max)),
             Op::Ticks { jobs, .. } => {
+                if self.looked.insert(self.connection, model.now).is_none_or(|before| model.now < before) {
+                    model.clock_was_set_back();
+                }
                 model.ticks(|name| jobs.as_deref().is_none_or(|jobs| jobs.contains_key(name)));
                 return self.check_next(answer);
             }

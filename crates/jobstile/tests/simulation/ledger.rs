@@ -89,10 +89,22 @@ impl Ledger {
                     life.fence = claimed.fence.0;
                 }
             }
-            (Op::Cancel { run, .. }, Ok(Answer::Changed { asked, .. })) => {
+            (Op::Cancel { run, .. }, Ok(Answer::Changed { asked, from, to })) => {
                 let life = self.lives.get_mut(&run.0).ok_or("I3: a run that nobody admitted")?;
+                counts.fault_if("run cancelled", from != to || *asked && !life.asked);
                 life.asked |= asked;
             }
+            (Op::Retry { .. }, Ok(Answer::Changed { from, .. })) => {
+                counts.fault_if("run retried by hand", *from == State::Retrying);
+            }
+            (Op::Retry { .. }, Ok(Answer::Decided(decided))) => {
+                counts.fault_if("run retried by hand", decided.run.is_some());
+            }
+            (Op::Pause { job, .. }, Ok(Answer::Jobs(jobs))) if !jobs.is_empty() => {
+                counts.fault(if job.is_none() { "all jobs paused" } else { "job paused" });
+            }
+            (Op::Resume { .. }, Ok(Answer::Jobs(jobs))) => counts.fault_if("job resumed", !jobs.is_empty()),
+            (Op::Forget { .. }, Ok(_)) => counts.fault("job forgotten"),
             (Op::Sweep, Ok(Answer::Done(rows))) if *rows > 0 => {
                 return Err(format!("{rows} limits had a free slot and a forgotten waiter"));
             }
@@ -160,6 +172,8 @@ impl Ledger {
 
     fn decided(&mut self, op: &Op, d: &Decided, policy: &Model, counts: &mut Counts) -> Result<(), String> {
         counts.code(d.code, d.decision);
+        counts.fault_if("trigger for later", d.later);
+        counts.fault_if("arguments unreadable", d.code == Code::BadArguments);
         if d.replayed {
             return Ok(());
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jobstile::core::id::{Fence, NodeId, RunId};
 use jobstile::core::outcome::Outcome;
 use jobstile::op::{Claimed, Free, Runnable, Settle, Weight};
+use jobstile::store::sqlite::Store;
 use jobstile_model::{MIN, S};
 
 use crate::faults::Faults;
@@ -47,6 +48,8 @@ pub(crate) struct Node {
     pub(crate) attempts: Vec<Attempt>,
     /// The next look that is planned; others are not needed before it.
     pub(crate) wake_at: Option<i64>,
+    /// Its own connection and what that remembers; `None`: it is down.
+    pub(crate) store: Option<Store>,
     /// The keeper has ended its attempts and somebody may bury it, while it is paused.
     pub(crate) lost: bool,
 }

@@ -94,13 +94,14 @@ fn columns(run: &Run) -> Vec<String> {
     ]
 }
 
-/// What is not there any more may only be what was allowed to go; from then on it is forgotten.
-pub(crate) fn learn_what_was_pruned(store: &Store, judge: &mut Judge, ledger: &mut Ledger) -> Result<(), String> {
-    let Some(before) = judge.pruned.take() else { return Ok(()) };
+/// What is not there any more may only be what was allowed to go; from then on it is forgotten. Whether there was any.
+pub(crate) fn learn_what_was_pruned(store: &Store, judge: &mut Judge, ledger: &mut Ledger) -> Result<bool, String> {
+    let Some(before) = judge.pruned.take() else { return Ok(false) };
     let model = &mut judge.model;
     let left: BTreeSet<i64> =
         rows(store, include_str!("run_ids.sql"))?.iter().filter_map(|row| row[0].parse().ok()).collect();
     let gone: Vec<Run> = model.runs.values().filter(|run| !left.contains(&run.id)).cloned().collect();
+    let mut any = !gone.is_empty();
     let surplus: BTreeSet<i64> =
         gone.iter().filter(|run| newer_successes(model, run) >= before.keep as usize).map(|run| run.id).collect();
     for run in gone {
@@ -126,8 +127,9 @@ pub(crate) fn learn_what_was_pruned(store: &Store, judge: &mut Judge, ledger: &m
         }
         model.ids.remove(&at);
         ledger.forget_id(&at.0, &at.1);
+        any = true;
     }
-    Ok(())
+    Ok(any)
 }
 
 fn newer_successes(model: &Model, run: &Run) -> usize {

@@ -14,13 +14,19 @@ const FARTHEST_BACK: i64 = 6 * HOUR;
 
 impl World {
     /// Enters a new incarnation.
-    pub(crate) fn restart(&mut self, nth: usize) {
-        let node = &mut self.nodes[nth];
-        match node.power {
-            Power::Up => return,
-            Power::Paused(_) => return node.power = Power::Up,
+    pub(crate) fn restart(&mut self, nth: usize) -> Result<(), String> {
+        match self.nodes[nth].power {
+            Power::Up => return Ok(()),
+            Power::Paused(_) => {
+                self.nodes[nth].power = Power::Up;
+                return Ok(());
+            }
             Power::Down => {}
         }
+        let store = self.disk.open()?;
+        self.judge.opened(Some(nth));
+        let node = &mut self.nodes[nth];
+        node.store = Some(store);
         node.life += 1;
         (node.id, node.power, node.wake_at, node.lost) = (node_id(nth, node.life), Power::Up, None, false);
         let (life, id) = (node.life, node.id.clone());
@@ -39,6 +45,7 @@ impl World {
         self.ask(Op::Enter(row), Asker::Nobody);
         self.ask(Op::Offer { node: id, jobs: offer }, Asker::Nobody);
         self.plan(self.t, Event::Poll(nth, life));
+        Ok(())
     }
 
     /// The node is gone at once; its processes die a while after it.
@@ -55,6 +62,7 @@ impl World {
         let attempts = std::mem::take(&mut node.attempts);
         node.power = Power::Down;
         node.life += 1;
+        node.store = None;
         if !node.lost {
             self.dead.push((node.id.clone(), dies));
         }
@@ -84,8 +92,10 @@ impl World {
             let forward = self.rng.chance(0.5);
             let by = self.rng.spread(S, FARTHEST_BACK);
             self.latest = self.latest.max(self.now());
-            self.offset += if forward { by } else { -by.min(self.now() - (self.latest - FARTHEST_BACK)) };
-            self.counts.fault(if forward { "clock forward" } else { "clock back" });
+            let by = if forward { by } else { -by.min(self.now() - (self.latest - FARTHEST_BACK)) };
+            self.offset += by;
+            self.counts.fault_if("clock forward", by > 0);
+            self.counts.fault_if("clock back", by < 0);
         }
     }
 
@@ -105,6 +115,7 @@ impl World {
             }
             self.nodes[nth].power = Power::Down;
             self.nodes[nth].life += 1;
+            self.nodes[nth].store = None;
             self.plan(until, Event::Restart(nth));
         } else {
             self.plan(until, Event::Restart(nth));

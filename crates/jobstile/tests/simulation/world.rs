@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use jobstile::core::id::NodeId;
 use jobstile::core::time::Time;
-use jobstile::op::{Answer, Claim, Done, Free, Op, Settle, Weight};
+use jobstile::op::{Answer, Claim, Done, Free, Op, Runnable, Settle, Weight};
 use jobstile::store::sqlite::Store;
-use jobstile_model::{MIN, S};
+use jobstile_model::{MIN, Run, S, Spec, State};
 
 use crate::client::{Clients, node_id};
+use crate::disk::Disk;
 use crate::faults::Faults;
 use crate::judge::Judge;
 use crate::ledger::Ledger;
@@ -61,7 +62,11 @@ pub(crate) struct World {
     pub(crate) offset: i64,
     pub(crate) latest: i64,
     pub(crate) rng: Rng,
-    store: Store,
+    pub(crate) disk: Disk,
+    /// The connection of those who ask and go.
+    outside: Store,
+    /// Whose connection executes the operations at hand. `None`: that of those who ask and go.
+    turn: Option<usize>,
     pub(crate) judge: Judge,
     pub(crate) ledger: Ledger,
     pub(crate) counts: Counts,
@@ -87,6 +92,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, trace: bool, history: bool) -> Result<Self, String> {
         let mut rng = Rng::new(seed);
+        let disk = Disk::new()?;
         let faults = Faults::swarm(&mut rng);
         let clients = Clients::new(&mut rng);
         let poison = if rng.chance(faults.poison * 4.0) { rng.between(5, 40) } else { 0 };
@@ -95,7 +101,9 @@ impl World {
             t: 0,
             offset: START,
             latest: START,
-            store: Store::in_memory().map_err(|e| e.to_string())?,
+            outside: disk.open()?,
+            disk,
+            turn: None,
             judge: Judge::new(),
             ledger: Ledger::default(),
             counts: Counts::default(),
@@ -145,6 +153,7 @@ impl World {
                 attempts: vec![],
                 wake_at: None,
                 lost: false,
+                store: None,
             });
             let start = self.rng.between(0, S);
             self.plan(start, Event::Restart(nth));
@@ -173,13 +182,14 @@ impl World {
 
     /// One batch: the next happening, sometimes with others of the same moment.
     pub(crate) fn step(&mut self) -> Result<(), String> {
-        self.happen();
+        self.turn = None;
+        self.happen()?;
         while !self.ops.is_empty() && self.rng.chance(self.faults.shared_batch) {
             match self.events.peek() {
                 _ if matches!(self.ops[..], [(Op::Prune(_), _)]) => break,
                 Some(Reverse((t, ..))) if *t - self.t <= TOGETHER && self.ops.len() < 30 => {
                     let before = self.ops.len();
-                    self.happen();
+                    self.happen()?;
                     if self.ops.len() > before {
                         self.counts.fault("shared batch");
                         self.mix(before);
@@ -208,10 +218,27 @@ impl World {
         }
     }
 
-    fn happen(&mut self) {
-        let Some(Reverse((t, _, number))) = self.events.pop() else { return };
+    // The connection of the first actor executes the batch: a program that embeds the library asks on that of its node.
+    fn take_turn(&mut self, event: &Event) {
+        if self.turn.is_none() && self.ops.is_empty() {
+            self.turn = match event {
+                Event::Poll(nth, _) | Event::Wake(nth, _) | Event::End(nth, ..) | Event::Restart(nth) => Some(*nth),
+                Event::Late(_) | Event::Trigger | Event::Operate | Event::Change | Event::Fault => {
+                    let nth = self.rng.below(self.nodes.len() * 2);
+                    (nth < self.nodes.len()).then_some(nth)
+                }
+            };
+        }
+    }
+
+    fn happen(&mut self) -> Result<(), String> {
+        let Some(Reverse((t, _, number))) = self.events.pop() else { return Ok(()) };
         self.t = self.t.max(t);
-        match self.what.remove(&number) {
+        let event = self.what.remove(&number);
+        if let Some(event) = &event {
+            self.take_turn(event);
+        }
+        match event {
             Some(Event::Poll(nth, life)) => self.poll(nth, life),
             Some(Event::Wake(nth, life)) => self.wake(nth, life),
             Some(Event::End(nth, life, fence)) => self.end(nth, life, fence),
@@ -219,19 +246,19 @@ impl World {
                 self.counts.fault("late settle of a dead node");
                 self.ask(Op::Settle(settle), Asker::Nobody);
             }
-            Some(Event::Restart(nth)) => self.restart(nth),
+            Some(Event::Restart(nth)) => self.restart(nth)?,
             Some(Event::Trigger) if !self.calm => {
                 // A backlog of a few hundred shows what there is to see.
                 let asked = if self.judge.model.live().count() < MOST_LIVE { self.rng.spread(1, 6) } else { 0 };
                 for _ in 0..asked {
-                    let op = self.clients.trigger(self.now(), &mut self.rng, &mut self.counts);
+                    let op = self.clients.trigger(self.now(), &mut self.rng);
                     self.ask(op, Asker::Nobody);
                 }
                 self.again(self.pace, Event::Trigger);
             }
             Some(Event::Operate) if !self.calm => {
                 let newest = self.judge.model.last_run;
-                match self.clients.operate(self.now(), newest, &mut self.rng, &mut self.counts) {
+                match self.clients.operate(self.now(), newest, &mut self.rng) {
                     // What was pruned is looked at afterwards: nothing else may happen in between.
                     op @ Op::Prune(_) if self.ops.is_empty() => self.ask(op, Asker::Prune),
                     Op::Prune(_) => {}
@@ -253,6 +280,7 @@ impl World {
             }
             _ => {}
         }
+        Ok(())
     }
 
     fn again(&mut self, pace: i64, event: Event) {
@@ -313,12 +341,24 @@ impl World {
         if self.ops.iter().any(|(op, _)| matches!(op, Op::Claim(claim) if claim.node == id)) {
             return;
         }
-        if self.rng.chance(self.faults.delayed_claim) {
-            self.counts.fault("claim delayed");
+        if free.total > 0 && self.rng.chance(self.faults.delayed_claim) {
+            let could = self.judge.model.live().any(|run| self.could_start(run, &jobs));
+            self.counts.fault_if("claim delayed", could);
         } else if free.total > 0 {
             let asker = Asker::Claim(nth, self.nodes[nth].life);
             self.ask(Op::Claim(Claim { node: id, jobs, free }), asker);
         }
+    }
+
+    /// Whether a node with a free worker would take this run.
+    fn could_start(&self, run: &Run, jobs: &Runnable) -> bool {
+        let model = &self.judge.model;
+        let running = model.of_job(&run.job).filter(|r| r.state == State::Running).count();
+        let room = |spec: &Spec| spec.slots.is_none_or(|slots| running < slots as usize);
+        run.state == State::Queued
+            && jobs.contains_key(&run.job)
+            && !model.is_paused(&run.job)
+            && model.spec(&run.job).is_some_and(room)
     }
 
     fn end(&mut self, nth: usize, life: u64, fence: i64) {
@@ -367,9 +407,9 @@ impl World {
         if self.rng.chance(self.faults.old_time) {
             // Read before it waited for its turn.
             now -= self.rng.between(1, S / 3);
-            self.counts.fault("old time");
+            self.counts.fault_if("old time", now < self.judge.model.now);
         }
-        let done = self.store.execute(Time(now), &ops);
+        let done = self.execute(now, &ops)?;
         self.counts.steps += 1;
         self.counts.operations += ops.len() as u64;
         self.note(now, &ops, &done);
@@ -379,6 +419,20 @@ impl World {
             self.check_by_sql()?;
         }
         Ok(())
+    }
+
+    fn execute(&mut self, now: i64, ops: &[Op]) -> Result<Done, String> {
+        let own = self.turn.and_then(|nth| self.nodes[nth].store.as_mut());
+        self.judge.connection = self.turn.filter(|_| own.is_some());
+        self.counts.fault_if("batch on a node's own connection", own.is_some());
+        if own.is_none() && self.rng.chance(0.2) {
+            // A command opens the store, asks and goes.
+            self.outside = self.disk.open()?;
+            self.judge.opened(None);
+            self.counts.fault("store opened again");
+        }
+        let own = self.turn.and_then(|nth| self.nodes[nth].store.as_mut());
+        Ok(own.unwrap_or(&mut self.outside).execute(Time(now), ops))
     }
 
     fn judge(&mut self, now: i64, ops: &[Op], done: &Done) -> Result<(), String> {
@@ -432,7 +486,11 @@ impl World {
                     let wait = (next.0 - self.now()).clamp(0, self.poll);
                     self.tell(*nth, wait);
                 }
-                (Asker::Prune, Ok(_)) => sql::learn_what_was_pruned(&self.store, &mut self.judge, &mut self.ledger)?,
+                (Asker::Prune, Ok(_)) => {
+                    let (judge, ledger) = (&mut self.judge, &mut self.ledger);
+                    let pruned = sql::learn_what_was_pruned(&self.outside, judge, ledger)?;
+                    self.counts.fault_if("history pruned", pruned);
+                }
                 _ => {}
             }
         }
@@ -444,8 +502,8 @@ impl World {
 
     pub(crate) fn check_by_sql(&mut self) -> Result<(), String> {
         self.counts.sql_checks += 1;
-        sql::check(&self.store)?;
-        sql::compare(&self.store, &self.judge.model)
+        sql::check(&self.outside)?;
+        sql::compare(&self.outside, &self.judge.model)
     }
 
     fn note(&mut self, now: i64, ops: &[Op], done: &Done) {

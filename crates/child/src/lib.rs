@@ -1,0 +1,87 @@
+//! Child processes of the tests. Each has a time limit: one that hangs is ended and named, instead of holding up all tests.
+
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long a child may take unless the test says otherwise.
+pub const LIMIT: Duration = Duration::from_secs(120);
+/// Between two looks whether it has ended.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// A command whose child has a time limit.
+pub trait Limited {
+    /// Its output and exit, as [`Command::output`] gives them.
+    ///
+    /// # Errors
+    /// If it does not start, or is still there after [`LIMIT`].
+    fn limited(&mut self) -> io::Result<Output>;
+}
+
+impl Limited for Command {
+    fn limited(&mut self) -> io::Result<Output> {
+        let child = self.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        output_of(child, LIMIT)
+    }
+}
+
+/// The output of a child with piped standard streams.
+///
+/// # Errors
+/// If it is still there after this time: it is ended.
+pub fn output_of(mut child: Child, limit: Duration) -> io::Result<Output> {
+    drop(child.stdin.take());
+    let (stdout, stderr) = (read(child.stdout.take()), read(child.stderr.take()));
+    let status = wait(&mut child, limit)?;
+    Ok(Output { status, stdout: collect(stdout)?, stderr: collect(stderr)? })
+}
+
+/// The exit of a child.
+///
+/// # Errors
+/// If it is still there after this time: it is ended.
+pub fn wait(child: &mut Child, limit: Duration) -> io::Result<ExitStatus> {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if begun.elapsed() > limit {
+            child.kill()?;
+            child.wait()?;
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("still there after {} s", limit.as_secs())));
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+fn read<R: Read + Send + 'static>(from: Option<R>) -> JoinHandle<io::Result<Vec<u8>>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.map_or(Ok(0), |mut from| from.read_to_end(&mut bytes))?;
+        Ok(bytes)
+    })
+}
+
+fn collect(reader: JoinHandle<io::Result<Vec<u8>>>) -> io::Result<Vec<u8>> {
+    reader.join().unwrap_or_else(|_| Err(io::Error::other("the reader of a child's output panicked")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_hangs_is_ended_and_named() {
+        let child = Command::new("sleep").arg("600").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let error = output_of(child, Duration::from_millis(20)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn output_that_fills_a_pipe_is_read() {
+        let done = Command::new("sh").args(["-c", "yes | head -c 300000; echo words >&2; exit 3"]).limited().unwrap();
+        assert_eq!((done.stdout.len(), done.stderr, done.status.code()), (300_000, b"words\n".to_vec(), Some(3)));
+    }
+}

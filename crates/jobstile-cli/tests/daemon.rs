@@ -4,12 +4,14 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use jobstile::core::decide::Decision;
 use jobstile::core::id::RunId;
 use jobstile::store::read::DecisionFilter;
-use support::{Folder, wait, wait_for};
+use support::{Daemon, Folder, wait, wait_for};
 
 /// How long three daemons share a store.
 fn together() -> Duration {
@@ -85,6 +87,26 @@ fn a_thousand_triggers_behind_a_long_run_give_one_follow_up_that_starts_after_th
     assert_eq!(client.verify().unwrap(), []);
     daemon.signal("TERM");
     assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_neither_the_work_nor_the_end() {
+    let jobs = (0..20).map(|n| format!("[jobs.job{n}]\nevery = \"1s\"\nshell = \"echo ran >> ran\"\n"));
+    let folder = Folder::new(&jobs.collect::<String>());
+    let (mut unread, log) = std::io::pipe().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&log, 4096).unwrap();
+    let mut serve = folder.program();
+    let child = serve.args(["serve", "--echo"]).env("JOBSTILE_LOG", "debug").stdin(Stdio::null()).stdout(log);
+    let daemon = Daemon(child.stderr(Stdio::null()).spawn().unwrap());
+    drop(serve);
+    // More than the pipe holds was printed long ago.
+    let ran = || folder.read("ran").lines().count();
+    wait("what is done beside a full log", || (ran() >= 120).then_some(()));
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+    let mut said = String::new();
+    unread.read_to_string(&mut said).unwrap();
+    assert!(said.len() <= 8_192, "{} bytes were read by somebody", said.len());
 }
 
 #[test]

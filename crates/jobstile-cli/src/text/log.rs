@@ -2,6 +2,7 @@
 //! its fields come first, ours after.
 
 mod line;
+mod order;
 mod repeat;
 
 use std::collections::BTreeMap;
@@ -16,16 +17,26 @@ use jobstile_core::time::Time;
 use jobstile_core::trigger::Source;
 
 pub(crate) use line::{Level, Line, Stamp};
+pub(crate) use order::InOrder;
 use repeat::{Repeats, Same};
 
-/// Runs whose skips are counted at once; beyond them the oldest is forgotten.
-const MAX_COUNTED: usize = 10_000;
+/// Runs whose skips are remembered at once; beyond them the oldest is forgotten.
+const MAX_REMEMBERED: usize = 10_000;
 
-/// Turns facts into lines. It remembers what was said about identical skips, and how many skips a live run has caused.
+/// Turns facts into lines. It remembers what was said about identical skips, and what a live run has turned away.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     repeats: Repeats,
-    skipped: BTreeMap<RunId, u64>,
+    turned_away: BTreeMap<RunId, TurnedAway>,
+}
+
+/// What a live run has turned away.
+#[derive(Debug, Default)]
+struct TurnedAway {
+    /// Ticks of its job's schedule.
+    ticks: u64,
+    /// The lines about it that may be held back.
+    said: Vec<Same>,
 }
 
 impl Log {
@@ -33,7 +44,7 @@ impl Log {
     pub(crate) fn take(&mut self, fact: &Fact, from: Option<&str>) -> Vec<Line> {
         let lines = match fact {
             Fact::Decided(decided) => self.decided(decided),
-            Fact::Came(came) => self.came(came).into_iter().collect(),
+            Fact::Came(came) => self.came(came),
         };
         match from {
             Some(process) => lines.into_iter().map(|line| line.text("from", process)).collect(),
@@ -69,10 +80,10 @@ impl Log {
         match fact.decision {
             Decision::Admitted => admitted(fact),
             Decision::Skipped => {
-                if let Some(run) = fact.by {
-                    self.count(run);
-                }
                 let same = Same::Skip { job: fact.job.clone(), code: fact.code, holder: fact.by };
+                if let Some(run) = fact.by {
+                    self.remember(run, fact.source, &same);
+                }
                 self.repeats.take(same, skipped(fact)).into_iter().collect()
             }
             Decision::Replaced | Decision::Merged | Decision::Preempted | Decision::Rejected | Decision::Missed => {
@@ -81,20 +92,31 @@ impl Log {
         }
     }
 
-    fn count(&mut self, run: RunId) {
-        *self.skipped.entry(run).or_default() += 1;
-        if self.skipped.len() > MAX_COUNTED {
-            self.skipped.pop_first();
+    fn remember(&mut self, run: RunId, source: Source, same: &Same) {
+        let away = self.turned_away.entry(run).or_default();
+        // Triggers of others may be told after its end, so that they cannot be counted here.
+        if source == Source::Schedule {
+            away.ticks += 1;
+        }
+        if !away.said.contains(same) {
+            away.said.push(same.clone());
+        }
+        if self.turned_away.len() > MAX_REMEMBERED {
+            self.turned_away.pop_first();
         }
     }
 
-    fn came(&mut self, fact: &Came) -> Option<Line> {
-        let line = came(fact)?;
-        let skipped = fact.state.is_terminal().then(|| self.skipped.remove(&fact.run)).flatten();
-        Some(match skipped {
-            Some(count) => line.number("skipped", count),
-            None => line,
-        })
+    // What a run has turned away is said before its next step: afterwards it would be untrue.
+    fn came(&mut self, fact: &Came) -> Vec<Line> {
+        let Some(line) = came(fact) else { return vec![] };
+        let Some(away) = self.turned_away.get_mut(&fact.run) else { return vec![line] };
+        let mut lines = self.repeats.forget(&std::mem::take(&mut away.said));
+        let ticks = if fact.state.is_terminal() { away.ticks } else { 0 };
+        if fact.state.is_terminal() {
+            self.turned_away.remove(&fact.run);
+        }
+        lines.push(if ticks > 0 { line.number("ticks_skipped", ticks) } else { line });
+        lines
     }
 }
 

@@ -84,7 +84,7 @@ impl Folder {
     }
 }
 
-pub(crate) struct Daemon(Child);
+pub(crate) struct Daemon(pub(crate) Child);
 
 impl Daemon {
     pub(crate) fn signal(&self, name: &str) {

@@ -5,14 +5,18 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use jobstile_core::id::RunId;
 use tokio::sync::oneshot;
 
+use crate::engine::clock;
 use crate::text;
 
 /// Pieces of output that wait for a terminal that does not keep up; more is left out.
 const MAX_WAITING: usize = 256;
+/// How long the end waits for what is not written yet.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Longest line, in bytes; a longer one is shown as several.
 const MAX_LINE: usize = 4096;
 
@@ -65,11 +69,11 @@ impl Echo {
         let _ = self.says.try_send(Say::End(label.clone()));
     }
 
-    /// Waits until everything said so far is written.
+    /// Waits until everything said so far is written, or for two seconds: nobody may read it.
     pub(super) async fn flush(&self) {
         let (done, written) = oneshot::channel();
         if self.says.try_send(Say::Flush(done)).is_ok() {
-            let _ = written.await;
+            tokio::select! { _ = written => {}, () = clock::sleep(PATIENCE) => {} }
         }
     }
 }

@@ -1,13 +1,14 @@
-//! The daemon's log: facts come from the store's thread, a thread of its own prints them.
+//! The daemon's log: facts come from the store's thread, a thread of its own prints them. Nobody waits for the reader of
+//! the log: what does not get through is counted and said later.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jobstile::engine::clock::Clock;
+use jobstile::engine::clock::{self, Clock};
 use jobstile::engine::{Observer, Started};
 use jobstile::fact::{Decided, Fact};
 use jobstile::runner::EchoForm;
@@ -20,10 +21,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
-use crate::text::log::{Level, Line, Log, Stamp};
+use crate::text::log::{InOrder, Level, Line, Log, Stamp};
 
-/// Entries that wait to be printed; a reader that stands still makes the rest be counted, not the daemon wait.
+/// Entries that wait to be printed; if the reader stands still, the rest is counted.
 const MAX_WAITING: usize = 10_000;
+/// How long the end of the daemon waits for the reader of its log.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks whether the log is written.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// The longest that held back lines wait for the thread to look.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -76,6 +81,7 @@ impl Journal {
             level,
             clock: clock.clone(),
             log: Log::default(),
+            order: InOrder::default(),
             claimed: HashMap::new(),
             dropped: Arc::clone(&dropped),
         };
@@ -94,12 +100,20 @@ impl Journal {
         Arc::clone(&self.inlet) as super::Shared
     }
 
-    /// Prints what is left, and last how it ended.
+    /// Prints what is left, and last how it ended; gives up if nobody reads it.
     pub(super) fn close(mut self, level: Level, how: &'static str) {
-        let last = Line::new(self.inlet.clock.now(), level, how);
-        // The log may be full; its end has to get in all the same.
-        let _ = self.inlet.entries.send(Entry::End(last));
-        if let Some(thread) = self.thread.take() {
+        let watch = clock::Stopwatch::start();
+        let mut end = Some(Entry::End(Line::new(self.inlet.clock.now(), level, how)));
+        let Some(thread) = self.thread.take() else { return };
+        while !thread.is_finished() && watch.read() < PATIENCE {
+            if let Some(entry) = end.take()
+                && let Err(TrySendError::Full(entry)) = self.inlet.entries.try_send(entry)
+            {
+                end = Some(entry);
+            }
+            clock::block(LOOK_AGAIN);
+        }
+        if thread.is_finished() {
             let _ = thread.join();
         }
     }
@@ -125,6 +139,7 @@ struct Printer {
     level: Level,
     clock: Clock,
     log: Log,
+    order: InOrder,
     /// Runs that were claimed and whose process is not there yet: their line has its number.
     claimed: HashMap<RunId, Fact>,
     dropped: Arc<AtomicU64>,
@@ -133,20 +148,28 @@ struct Printer {
 impl Printer {
     fn work(mut self, entries: &Receiver<Entry>) {
         loop {
-            let wait = self.log.next_due().map_or(LOOK, |due| due.since(self.clock.now()).min(LOOK));
-            let lines = match entries.recv_timeout(wait) {
+            let due = self.log.next_due().into_iter().chain(self.order.next_due()).min();
+            let wait = due.map_or(LOOK, |due| due.since(self.clock.now()).min(LOOK));
+            let mut lines = match entries.recv_timeout(wait) {
                 Ok(Entry::End(last)) => return self.end(Some(last)),
                 Err(RecvTimeoutError::Disconnected) => return self.end(None),
                 Ok(entry) => self.lines(entry),
                 Err(RecvTimeoutError::Timeout) => vec![],
             };
-            self.print(lines);
-            let due = self.log.due(self.clock.now());
+            let now = self.clock.now();
+            lines.extend(self.log.due(now));
+            self.order.take(lines, now);
+            let due = self.order.due(now);
             self.print(due);
-            match self.dropped.swap(0, Ordering::Relaxed) {
-                0 => {}
-                n => self.print(vec![Line::new(self.clock.now(), Level::Warn, "Log entries dropped").number("count", n)]),
-            }
+            self.say_dropped();
+        }
+    }
+
+    // Whoever reads again hears how much is missing.
+    fn say_dropped(&self) {
+        match self.dropped.swap(0, Ordering::Relaxed) {
+            0 => {}
+            n => self.print(vec![Line::new(self.clock.now(), Level::Warn, "Log entries not written").number("count", n)]),
         }
     }
 
@@ -155,8 +178,11 @@ impl Printer {
             Entry::Facts(facts) => facts.into_iter().flat_map(|fact| self.fact(fact)).collect(),
             Entry::Started(run, pid) => {
                 let Some(fact) = self.claimed.remove(&run) else { return vec![] };
-                let lines = self.log.take(&fact, None).into_iter();
-                lines.map(|line| pid.map_or_else(|| line.clone(), |pid| line.clone().number("pid", pid.into()))).collect()
+                let mut lines = self.log.take(&fact, None);
+                // The last of them is about the start, which is now: its claim was a moment ago.
+                let line = lines.pop().map(|line| line.at(self.clock.now()));
+                lines.extend(line.map(|line| pid.map_or(line.clone(), |pid| line.number("pid", pid.into()))));
+                lines
             }
             Entry::Others(decisions) => decisions
                 .into_iter()
@@ -169,9 +195,13 @@ impl Printer {
     }
 
     fn end(mut self, last: Option<Line>) {
-        let mut rest = self.log.rest(self.clock.now());
-        rest.extend(last);
+        let now = self.clock.now();
+        let rest = self.log.rest(now);
+        self.order.take(rest, now);
+        let rest = self.order.rest();
         self.print(rest);
+        self.say_dropped();
+        self.print(last.into_iter().collect());
     }
 
     fn fact(&mut self, fact: Fact) -> Vec<Line> {
@@ -186,17 +216,18 @@ impl Printer {
     }
 
     fn print(&self, lines: Vec<Line>) {
-        let mut all = String::new();
+        let (mut all, mut count) = (String::new(), 0);
         for line in lines.iter().filter(|line| line.level() <= self.level) {
             all.push_str(&match self.format {
                 Format::Text => line.to_text(&self.stamp),
                 Format::Json => line.to_json(),
             });
             all.push('\n');
+            count += 1;
         }
-        if !all.is_empty() {
-            // Nobody reads it any more: the daemon goes on.
-            let _ = text::out(&all);
+        // Nobody reads it, or the disk is full: the daemon goes on.
+        if !all.is_empty() && text::out(&all).is_err() {
+            self.dropped.fetch_add(count, Ordering::Relaxed);
         }
     }
 }

@@ -102,7 +102,7 @@ impl Line {
         self.at
     }
 
-    pub(super) fn at(mut self, at: Time) -> Self {
+    pub(crate) fn at(mut self, at: Time) -> Self {
         self.at = at;
         self
     }
@@ -152,6 +152,14 @@ impl Line {
         };
         let value = (duration.as_secs_f64() * 1e6).round() / 1e6;
         self.field(name, seconds(duration), vec![(json, value.into())])
+    }
+
+    /// The line comes so late that others of a later time were printed before it: it is printed at theirs and says its
+    /// own.
+    pub(super) fn late(self, at: Time) -> Self {
+        let own = Timestamp::from_microsecond(self.at.0);
+        let own = own.map_or_else(|_| String::new(), |own| own.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+        self.text("happened_at", own).at(at)
     }
 
     /// The line stands for this many; the field follows the seed's.

@@ -82,6 +82,12 @@ impl Repeats {
         self.0.values().filter(|said| said.held.is_some()).map(|said| said.at.plus(AT_MOST_EVERY)).min()
     }
 
+    /// Forgets these, and gives what of them was held back, at its own time.
+    pub(super) fn forget(&mut self, all: &[Same]) -> Vec<Line> {
+        let held = all.iter().filter_map(|same| self.0.remove(same)?.held);
+        in_order(held.map(|(count, line)| if count > 1 { line.repeated(count) } else { line }).collect())
+    }
+
     /// All that is held back.
     pub(super) fn rest(&mut self, now: Time) -> Vec<Line> {
         let held = self.0.drain().filter_map(|(_, said)| said.held);
@@ -91,6 +97,6 @@ impl Repeats {
 
 // A map has no order; lines of one moment have that of their text.
 fn in_order(mut lines: Vec<Line>) -> Vec<Line> {
-    lines.sort_by_cached_key(|line| line.to_text(&Stamp::Nothing));
+    lines.sort_by_cached_key(|line| (line.time(), line.to_text(&Stamp::Nothing)));
     lines
 }

@@ -204,15 +204,37 @@ fn a_run_tells_its_life() {
 }
 
 #[test]
-fn an_ended_run_tells_what_it_kept_away() {
+fn an_ended_run_tells_how_many_ticks_it_kept_away() {
     let mut log = Log::default();
-    for _ in 0..2 {
-        log.take(&Fact::Decided(decided(Decision::Skipped, Code::ConcurrencyLimit)), None);
+    let skip = |source| Fact::Decided(Decided { source, ..decided(Decision::Skipped, Code::ConcurrencyLimit) });
+    for source in [Source::Schedule, Source::Cli, Source::Schedule] {
+        log.take(&skip(source), None);
     }
     let ended = Came { ended: ended(Outcome::Success, None), ..state(State::Succeeded) };
-    let lines = log.take(&Fact::Came(ended.clone()), None);
-    assert_eq!(texts(&lines), "INFO | Run succeeded | job_type=slow_sync run=1 attempt=1/3 took=8.0s skipped=2");
+    let lines = texts(&log.take(&Fact::Came(ended.clone()), None));
+    let end = "INFO | Run succeeded | job_type=slow_sync run=1 attempt=1/3 took=8.0s ticks_skipped=2";
+    assert_eq!(lines.lines().last(), Some(end));
     assert!(!texts(&log.take(&Fact::Came(ended), None)).contains("skipped"));
+}
+
+#[test]
+fn what_a_run_turned_away_is_said_before_its_end_and_never_after() {
+    let mut log = Log::default();
+    for seconds in [3.0, 4.0, 5.0] {
+        log.take(&skip(seconds, 1), None);
+    }
+    let failed = Came { ended: ended(Outcome::Failure, None), at: at(6.0), ..state(State::Retrying) };
+    let lines = log.take(&Fact::Came(failed), None);
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].to_text(&Stamp::Rfc3339).starts_with("2026-11-23T14:07:05.000Z | INFO | Skipping job execution"));
+    assert_eq!(repeated(&lines[..1]), [" repeated=2"]);
+    // It goes on, and turns one more away: that is said at once again.
+    assert_eq!(repeated(&log.take(&skip(7.0, 1), None)), [""]);
+    log.take(&skip(7.5, 1), None);
+    let ended = Came { ended: ended(Outcome::Success, None), ..state(State::Succeeded) };
+    let lines = texts(&log.take(&Fact::Came(ended), None));
+    assert!(lines.lines().count() == 2 && lines.ends_with("ticks_skipped=5"), "{lines}");
+    assert_eq!((log.due(at(60.0)), log.rest(at(60.0))), (vec![], vec![]));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A node is one process incarnation that works on a store. Its parts are small loops around operations; the operations
 //! decide, and the same ones are replayed under a virtual clock by [`crate::scenario`].
 
+mod clear;
 pub mod clock;
 pub mod desk;
 pub mod host;
@@ -12,7 +13,7 @@ pub mod pointer;
 mod scheduler;
 pub mod worker;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use tokio::task::JoinSet;
 use crate::error::{Error, Kind, Result};
 use crate::fact::{Decided, Fact};
 use crate::op::{Answer, Apply, Op};
-use crate::runner::{Context, EchoForm, Runners, Stop};
+use crate::runner::{Context, EchoForm, Runners, Stop, sweep};
 use crate::store::NodeRow;
 use crate::store::queue::Queue;
 use crate::store::sqlite::{OpenAs, Store};
@@ -157,7 +158,10 @@ impl Engine {
             program: format!("jobstile {}", env!("CARGO_PKG_VERSION")),
             dir: dir.to_string_lossy().into_owned(),
             workers: u32::try_from(setup.workers.total).unwrap_or(u32::MAX),
+            boot_id: crate::runner::proc::boot(),
+            lock_uid: Some(rustix::process::geteuid().as_raw()),
         };
+        let secret = store.secret()?;
         let share = locks.as_ref().map(|(lock, _)| lock.share()).transpose().map_err(|e| lock_error(&dir, e))?;
         let runners = Runners::new(Context {
             store: setup.store.clone(),
@@ -166,6 +170,7 @@ impl Engine {
             owns_children: setup.owns_children,
             echo: setup.echo,
             environment: setup.environment.clone(),
+            mark: sweep::mark(&secret, id.as_str()),
             ..Context::new(id.clone(), dir.clone())
         });
         let (desk, given) = Desk::new(id.into(), setup.workers, Arc::clone(&setup.observer));
@@ -180,12 +185,12 @@ impl Engine {
             worker: Arc::clone(&worker),
             runners: Some(runners),
             node: node.clone(),
-            dir,
+            dir: dir.clone(),
             tasks: JoinSet::new(),
             closing,
             _locks: locks,
         };
-        let house = keep_house::House {
+        let mut house = keep_house::House {
             queue: queue.clone(),
             desk: Arc::clone(&desk),
             worker: Arc::clone(&worker),
@@ -193,7 +198,7 @@ impl Engine {
             clock: setup.clock.clone(),
             node,
             store: setup.store.clone(),
-            kill_after: setup.kill_after,
+            clearer: clear::Clearer { dir, secret, kill_after: setup.kill_after, survived: HashSet::new() },
         };
         // What dead nodes left behind is ended before anything is claimed.
         house.bury_the_dead().await;
@@ -297,7 +302,9 @@ impl Engine {
         let _ = self.queue.execute(Op::Nodes).await;
         let began = clock::Stopwatch::start();
         let mut ended: Option<clock::Stopwatch> = None;
-        while self.desk.unsettled() > 0 {
+        // What cannot be ended is not waited for: its keeper stays with it.
+        let stuck = || self.runners.as_ref().map_or(0, Runners::stuck);
+        while self.desk.unsettled() > stuck() {
             let idle = self.desk.idle.notified();
             if self.desk.unsettled() == 0 {
                 break;
@@ -317,11 +324,16 @@ impl Engine {
                 () = clock::sleep(Duration::from_millis(100)) => {}
             }
         }
-        if let Some(runners) = self.runners.take() {
-            runners.close().await;
-        }
+        let all_ended = match self.runners.take() {
+            Some(runners) => runners.close().await,
+            None => true,
+        };
         if let Some(why) = self.desk.why_cut_off() {
             return Err(Error::new(Kind::Replaced, why));
+        }
+        if !all_ended {
+            // The slots of what lives on are not free: whoever finds the node's lock free takes the rest over.
+            return Ok(());
         }
         let node = self.node.id.clone();
         self.queue.execute(Op::Reap { node, reason: "stopped".to_owned(), printed: HashMap::new() }).await?;

@@ -13,8 +13,12 @@ mod echo;
 pub mod function;
 mod http;
 pub mod keeper;
+pub mod lock;
 pub mod output;
-mod proc;
+pub(crate) mod proc;
+pub mod progress;
+pub mod result;
+pub mod script;
 pub mod sweep;
 
 use std::collections::BTreeMap;
@@ -54,6 +58,8 @@ pub struct Attempt {
     pub timeout: Option<Duration>,
     /// How long an attempt that was asked to end is given before it is ended.
     pub kill_after: Duration,
+    /// Who is told how far it is.
+    pub progress: progress::Listener,
 }
 
 /// What a job executes.
@@ -112,6 +118,8 @@ pub struct Ended {
     pub message: Option<String>,
     /// How long the server asked us to wait before the next attempt, at most a day.
     pub retry_after: Option<Duration>,
+    /// What it gave back to those who wait for the run, as JSON of at most [`result::MAX_RESULT`] bytes.
+    pub result: Option<String>,
     /// What is kept of what it said. Its file stays until [`output::remove`].
     pub output: Output,
 }
@@ -123,7 +131,19 @@ impl Ended {
             exit: None,
             message: message.into().map(|message| crate::text::clean_to(&message, MAX_MESSAGE)),
             retry_after: None,
+            result: None,
             output: Output::default(),
+        }
+    }
+
+    /// Takes the result that a success gave; one that is none is said in the log.
+    fn take_result(&mut self, attempt: &Attempt, given: Option<&[u8]>) {
+        let Some(given) = given.filter(|_| self.outcome == Outcome::Success) else { return };
+        match result::read(given) {
+            Ok(result) => self.result = Some(result),
+            Err(reason) => {
+                tracing::warn!(job_type = attempt.job.as_str(), run = attempt.run.0, reason, "Result not kept");
+            }
         }
     }
 
@@ -147,8 +167,10 @@ fn span(time: Duration) -> String {
 /// What runners need to know about the node they work for.
 #[derive(Debug)]
 pub struct Context {
-    /// The node's random id. Every command carries it in its environment, so that [`sweep`] finds it.
+    /// The node's random id. Every command carries it in its environment.
     pub node: String,
+    /// What proves that a process was started by this node of this store ([`sweep::mark`]); every command carries it too.
+    pub mark: String,
     /// The folder for the output of attempts; it must be there.
     pub dir: PathBuf,
     /// The store, where it is a file; commands find it as `JOBSTILE_STORE`.
@@ -171,8 +193,10 @@ pub struct Context {
 impl Context {
     /// A context without store, keeper and lock, with the environment of this process.
     pub fn new(node: impl Into<String>, dir: impl Into<PathBuf>) -> Context {
+        let node = node.into();
         Context {
-            node: node.into(),
+            mark: sweep::mark("", &node),
+            node,
             dir: dir.into(),
             store: None,
             keeper: None,
@@ -240,8 +264,17 @@ impl Runners {
     }
 
     /// Ends the keeper, which ends what still runs, and waits until it has left.
-    pub async fn close(&self) {
-        self.keeper.close().await;
+    ///
+    /// False where some of it cannot be ended. The keeper stays with it then and holds the node's lock: the slots of those
+    /// attempts are not free.
+    pub async fn close(&self) -> bool {
+        self.keeper.close().await
+    }
+
+    /// How many attempts there are whose processes were killed and do not end.
+    #[must_use]
+    pub fn stuck(&self) -> usize {
+        self.keeper.stuck()
     }
 
     /// The folder where the output of attempts lies.

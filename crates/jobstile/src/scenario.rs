@@ -315,6 +315,8 @@ impl World {
             program: "scenario".to_owned(),
             dir: String::new(),
             workers: u32::try_from(self.scenario.workers).unwrap_or(u32::MAX),
+            boot_id: None,
+            lock_uid: None,
         }))
         .map(drop)
     }

@@ -254,6 +254,10 @@ pub struct NodeRow {
     pub dir: String,
     /// Attempts at once.
     pub workers: u32,
+    /// The boot of the machine that it was started in; `None` where the system does not say, and of older versions.
+    pub boot_id: Option<String>,
+    /// The number of the user who owns its lock file; likewise.
+    pub lock_uid: Option<u32>,
 }
 
 /// A version of the policy.

@@ -133,6 +133,8 @@ impl World {
             program: "jobstile 0.2.0".into(),
             dir: "/srv/jobs/jobs.db-nodes".into(),
             workers: 100,
+            boot_id: None,
+            lock_uid: None,
         }));
         world
     }

@@ -166,6 +166,8 @@ impl World {
             program: "p".into(),
             dir: "/nowhere".into(),
             workers: 4,
+            boot_id: None,
+            lock_uid: None,
         }))
         .unwrap();
     }

@@ -56,6 +56,8 @@ impl World {
             program: "jobstile 0.1.0".into(),
             dir: world._dir.path().to_string_lossy().into_owned(),
             workers: 4,
+            boot_id: None,
+            lock_uid: None,
         }));
         world
     }

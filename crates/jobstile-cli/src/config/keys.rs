@@ -67,6 +67,7 @@ pub(crate) const JOB: Keys = Keys {
         "env",
         "env_file",
         "pass_env",
+        "inherit_lock",
     ],
     later: &[
         "cron",

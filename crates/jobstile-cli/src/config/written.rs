@@ -48,6 +48,7 @@ pub(crate) struct Written {
     pub(crate) env: Option<At<BTreeMap<String, At<String>>>>,
     pub(crate) env_file: Option<At<String>>,
     pub(crate) pass_env: Option<At<Vec<String>>>,
+    pub(crate) inherit_lock: Option<At<bool>>,
     /// Keys that were written in a way that cannot be read, so that nobody complains that they are absent.
     pub(crate) wrong: BTreeSet<String>,
 }
@@ -135,6 +136,7 @@ pub(crate) fn read(table: &DeTable<'_>, place: &str, reader: &mut Reader) -> Wri
             "env" => w.env = handler::env(item, reader),
             "env_file" => w.env_file = reader.text(item, "a file, as \"/etc/app/env\""),
             "pass_env" => w.pass_env = handler::pass_env(item, reader),
+            "inherit_lock" => w.inherit_lock = reader.boolean(item),
             _ => w.wrong.extend(JOB.unknown(item, place, reader).map(str::to_owned)),
         }
         if reader.found.len() > before {

@@ -139,6 +139,8 @@ impl World {
             program: "jobstile 0.1.0".into(),
             dir: dir.to_string_lossy().into_owned(),
             workers: 16,
+            boot_id: None,
+            lock_uid: None,
         }));
         lock
     }

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobstile_core::id::{Fence, RunId};
+use jobstile_core::outcome::Outcome;
 use tokio::sync::watch;
 
+use super::clear::{Clearer, Swept};
 use super::clock::{self, Clock};
 use super::desk::Desk;
 use super::worker::{Worker, stored};
 use super::{Observer, node};
 use crate::error::Kind;
-use crate::op::{Answer, Op};
-use crate::runner::{Stop, output, sweep};
+use crate::op::{Answer, Op, Settle};
+use crate::runner::sweep::Survivors;
+use crate::runner::{Stop, lock, output};
 use crate::store::queue::Queue;
 use crate::store::{NodeRow, PruneBefore};
 
@@ -46,12 +49,12 @@ pub(super) struct House {
     pub(super) clock: Clock,
     pub(super) node: NodeRow,
     pub(super) store: Option<PathBuf>,
-    pub(super) kill_after: Duration,
+    pub(super) clearer: Clearer,
 }
 
 impl House {
     /// Keeps house until the node closes.
-    pub(super) async fn keep(self, mut closing: watch::Receiver<bool>) {
+    pub(super) async fn keep(mut self, mut closing: watch::Receiver<bool>) {
         let mut wake = self.store.as_deref().and_then(Wake::watch);
         let mut round: u64 = 0;
         // Outlives what happens meanwhile: a store that is busy more than once a second must not hold the poll up.
@@ -83,7 +86,7 @@ impl House {
         }
     }
 
-    async fn once_a_second(&self, round: u64, closing: bool) {
+    async fn once_a_second(&mut self, round: u64, closing: bool) {
         self.show_life();
         self.queue.look();
         if closing {
@@ -152,42 +155,80 @@ impl House {
     ///
     /// All nodes of a store have their lock files in one folder beside it, wherever that is now and whatever their
     /// machine was called: a container has another name after each start.
-    pub(super) async fn bury_the_dead(&self) {
+    pub(super) async fn bury_the_dead(&mut self) {
         let Some(Answer::Nodes(nodes)) = self.quietly(Op::Nodes).await else { return };
-        for dead in nodes.into_iter().filter(|node| node.id != self.node.id) {
+        let known: Vec<String> = nodes.iter().map(|node| node.id.as_str().to_owned()).collect();
+        let others = nodes.into_iter().filter(|node| node.id != self.node.id);
+        for dead in others.collect::<Vec<_>>() {
             self.bury(dead).await;
+        }
+        if self.store.is_some() {
+            self.bury_the_unknown(known).await;
         }
     }
 
-    async fn bury(&self, dead: NodeRow) {
-        let (dir, id, grace) = (PathBuf::from(&self.node.dir), dead.id.clone(), self.kill_after);
-        let ended = tokio::task::spawn_blocking(move || {
-            let taken = node::take_over(&dir, id.as_str()).ok()?;
-            Some((sweep::end_all(id.as_str(), grace), taken))
-        });
-        let Ok(Some((ended, taken))) = ended.await else { return };
-        if let Err(error) = ended {
-            // Their slots stay taken: two must never run where one may.
-            tracing::error!(node = %dead.name, %error, "A dead node's processes do not end");
-            return;
-        }
+    async fn bury(&mut self, dead: NodeRow) {
+        let before = node::before_this_boot(dead.boot_id.as_deref());
+        let swept = self.clearer.clear(dead.id.as_str(), dead.lock_uid, before).await;
+        let Some(swept) = swept else { return };
         let held = self.held(&dead).await;
-        let dir = PathBuf::from(&self.node.dir);
+        let (dir, name) = (PathBuf::from(&self.node.dir), dead.name.as_str());
+        let reason = format!("its daemon {} (pid {}) is gone", dead.name, dead.pid);
+        let taken = match swept {
+            Swept::Clean(taken) => taken,
+            Swept::Not(survivors) => return self.bury_all_but(name, &held, &survivors, &reason).await,
+        };
         let printed = held.iter().filter_map(|(run, fence)| {
             let output = output::read(&dir, *run, *fence).ok()?;
             stored(output).map(|printed| (*run, printed))
         });
         let printed = printed.collect();
-        let reason = format!("its daemon {} (pid {}) is gone", dead.name, dead.pid);
         if self.quietly(Op::Reap { node: dead.id.clone(), reason, printed }).await.is_none() {
             return;
         }
         // Only now does the store have what was printed.
         for (run, fence) in held {
             let _ = output::remove(&dir, run, fence);
+            let _ = lock::remove(&dir, run, fence);
         }
-        if let Err(error) = taken.bury() {
-            tracing::warn!(node = %dead.name, %error, "A dead node's lock file stays");
+        if let Some(Err(error)) = taken.map(node::DeadNode::bury) {
+            tracing::warn!(node = name, %error, "A dead node's lock file stays");
+        }
+    }
+
+    /// Some of a dead node lives on and cannot be ended: those attempts keep their slots, the others are lost.
+    async fn bury_all_but(&self, name: &str, held: &[(RunId, Fence)], survivors: &Survivors, reason: &str) {
+        let dir = PathBuf::from(&self.node.dir);
+        for (run, fence) in held.iter().filter(|(run, fence)| !survivors.may_be_of(*run, *fence)) {
+            let printed = output::read(&dir, *run, *fence).ok().and_then(stored);
+            let lost = Settle {
+                run: *run,
+                fence: *fence,
+                outcome: Outcome::Lost,
+                message: Some(reason.to_owned()),
+                exit_code: None,
+                printed,
+                retry_after: None,
+                took: None,
+                jitter: 0.0,
+            };
+            if self.quietly(Op::Settle(lost)).await.is_some() {
+                tracing::info!(node = name, run = run.0, "Attempt of a dead node is over");
+                let _ = output::remove(&dir, *run, *fence);
+                let _ = lock::remove(&dir, *run, *fence);
+            }
+        }
+    }
+
+    /// Dead nodes that the store does not know: what they left behind is ended all the same.
+    async fn bury_the_unknown(&mut self, known: Vec<String>) {
+        let dir = PathBuf::from(&self.node.dir);
+        let Ok(unknown) = node::unknown(&dir, &known) else { return };
+        for id in unknown {
+            if let Some(Swept::Clean(Some(taken))) = self.clearer.clear(&id, None, false).await {
+                tracing::info!(node = id, "A dead node that the store does not know is cleared away");
+                let _ = taken.bury();
+            }
         }
     }
 

@@ -8,12 +8,14 @@
 //!   a `kill -9` it may start while the keeper of the old one still ends its commands.
 //!
 //! No pid is looked at, so containers with their own pids are safe. A file that is missing or cannot be read proves
-//! nothing.
+//! nothing, unless the machine was started anew since.
+//!
+//! Beside them lie the locks of attempts ([`crate::runner::lock`]).
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,13 +23,16 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use crate::runner::output::create;
+use crate::runner::proc;
 
 /// How often [`wait_until_gone`] looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How often a lock that somebody only looks at is tried again.
 const TRIES: u32 = 20;
-/// Most files in a folder that [`daemons`] looks at.
+/// Most files in a folder that are looked at.
 const MAX_FILES: usize = 100_000;
+/// Most bytes of a lock file that are read.
+const MAX_BIRTH: u64 = 4096;
 
 /// What the lock of a node says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +54,58 @@ pub struct NodeLock {
 impl NodeLock {
     /// Makes and locks the file of a new node. `id` is random, and nobody else's.
     pub fn take(dir: &Path, id: &str) -> io::Result<NodeLock> {
-        Ok(NodeLock { file: make_locked(&lock_path(dir, id))? })
+        let _gate = gate(dir)?;
+        let started = proc::look(std::process::id() as i32).map(|process| process.started);
+        let birth = Birth { boot: proc::boot(), started, owner: rustix::process::geteuid().as_raw() };
+        Ok(NodeLock { file: make_locked(&lock_path(dir, id), &birth.text())? })
     }
 
     /// A second handle of the same lock, for the keeper: the lock is free only when all handles are closed.
     pub fn share(&self) -> io::Result<OwnedFd> {
         self.file.as_fd().try_clone_to_owned()
     }
+}
+
+/// What a node says of itself in its lock file, and the system of that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Birth {
+    /// The boot of the machine in which it was started; `None` where it did not say, as older versions did not.
+    pub boot: Option<String>,
+    /// When its daemon began, in clock ticks since that boot; likewise.
+    pub started: Option<u64>,
+    /// The user who owns the file.
+    pub owner: u32,
+}
+
+impl Birth {
+    fn text(&self) -> String {
+        let started = self.started.map(|ticks| ticks.to_string());
+        let fields = [("boot", self.boot.clone()), ("started", started)];
+        fields.into_iter().filter_map(|(name, value)| Some(format!("{name}={}\n", value?))).collect()
+    }
+
+    fn read(file: &File) -> io::Result<Birth> {
+        let mut text = String::new();
+        file.take(MAX_BIRTH).read_to_string(&mut text)?;
+        let field = |name: &str| {
+            let mut lines = text.lines().filter_map(|line| line.split_once('='));
+            lines.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+        };
+        let started = field("started").and_then(|ticks| ticks.parse().ok());
+        Ok(Birth { boot: field("boot"), started, owner: file.metadata()?.uid() })
+    }
+
+    /// Was the machine started anew since? Then nothing of the node lives.
+    #[must_use]
+    pub fn before_this_boot(&self) -> bool {
+        before_this_boot(self.boot.as_deref())
+    }
+}
+
+/// Is this another boot of the machine than the present one? False where either is not known.
+#[must_use]
+pub fn before_this_boot(boot: Option<&str>) -> bool {
+    matches!((boot, proc::boot()), (Some(then), Some(now)) if then != now)
 }
 
 /// Does the node live?
@@ -87,6 +137,7 @@ pub async fn wait_until_gone(dir: &Path, id: &str) -> State {
 pub struct DeadNode {
     id: String,
     path: PathBuf,
+    birth: Birth,
     _file: File,
 }
 
@@ -94,6 +145,11 @@ impl DeadNode {
     /// The id of the dead node.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What it said of itself.
+    pub fn birth(&self) -> &Birth {
+        &self.birth
     }
 
     /// Removes the lock file, when nothing of the node is left in the store.
@@ -117,7 +173,8 @@ pub fn take_over(dir: &Path, id: &str) -> Result<DeadNode, State> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             // Somebody may have buried it between our opening and our lock.
             Ok(()) if fs::symlink_metadata(&path).is_ok() => {
-                return Ok(DeadNode { id: id.to_owned(), path, _file: file });
+                let birth = Birth::read(&file).map_err(|_| State::Unknown)?;
+                return Ok(DeadNode { id: id.to_owned(), path, birth, _file: file });
             }
             Ok(()) => return Err(State::Unknown),
             // One who only looks holds the lock for an instant, shared; whoever holds it shared is no node.
@@ -162,7 +219,7 @@ impl DaemonLock {
                 return Err(DaemonLockError::Others(others));
             }
         }
-        Ok(DaemonLock { _file: make_locked(&dir.join(format!("{id}.daemon")))? })
+        Ok(DaemonLock { _file: make_locked(&dir.join(format!("{id}.daemon")), "")? })
     }
 }
 
@@ -182,6 +239,30 @@ pub fn daemons(dir: &Path) -> io::Result<Vec<String>> {
     Ok(found)
 }
 
+/// The dead nodes that have a lock file here and are none of `known`, which the store takes for alive: they were killed at
+/// their start, or an older copy of the store was put in place, which has not heard of them.
+pub fn unknown(dir: &Path, known: &[String]) -> io::Result<Vec<String>> {
+    // Whoever makes a lock file holds the gate meanwhile: one that is there and free is of a dead node.
+    let _gate = gate(dir)?;
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)?.take(MAX_FILES) {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let is_of = |ending: &str| name.strip_suffix(ending).filter(|id| !known.iter().any(|node| node == id));
+        let is_free = || look(&path).is_ok_and(|held| !held);
+        if let Some(id) = is_of(".lock") {
+            found.extend(is_free().then(|| id.to_owned()));
+        } else if is_of(".lock.new").or(is_of(".daemon.new")).is_some() && is_free() {
+            // Never given its name, so nobody ever saw it.
+            let _ = fs::remove_file(&path);
+        } else if is_of(".daemon").is_some_and(|id| !lock_path(dir, id).exists()) && is_free() {
+            let _ = fs::remove_file(&path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 fn lock_path(dir: &Path, id: &str) -> PathBuf {
     dir.join(format!("{id}.lock"))
 }
@@ -193,11 +274,12 @@ fn lock_of(dir: &Path, id: &str) -> io::Result<PathBuf> {
 }
 
 /// The file appears under its name only when it is locked: nobody ever sees a new node as dead.
-fn make_locked(path: &Path) -> io::Result<File> {
+fn make_locked(path: &Path, text: &str) -> io::Result<File> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
     let draft = PathBuf::from(draft);
-    let file = create(&draft)?;
+    let mut file = create(&draft)?;
+    file.write_all(text.as_bytes())?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     fs::rename(&draft, path)?;
     Ok(file)

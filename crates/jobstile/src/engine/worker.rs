@@ -13,7 +13,7 @@ use super::desk::Desk;
 use super::{Observer, Started, clock, host};
 use crate::error::Kind;
 use crate::op::{Answer, Claimed, Op, Runnable, Settle, Weight};
-use crate::runner::{Attempt, Definition, Ended, Exit, Runners, Stop, output};
+use crate::runner::{Attempt, Definition, Ended, Exit, Runners, Stop, output, progress};
 use crate::store::Printed;
 use crate::store::queue::Queue;
 
@@ -174,6 +174,7 @@ impl Worker {
                     args: claimed.args.clone().unwrap_or_else(|| "null".into()),
                     timeout: claimed.timeout,
                     kill_after: defined.kill_after,
+                    progress: progress::Listener::default(),
                 };
                 let started = |pid| {
                     self.observer.started(&Started {
@@ -297,6 +298,7 @@ fn not_started(why: &str) -> Ended {
         exit: None,
         message: Some(why.to_owned()),
         retry_after: None,
+        result: None,
         output: output::Output::default(),
     }
 }
@@ -306,6 +308,7 @@ pub(crate) fn stored(output: output::Output) -> Option<Printed> {
     if output.head.is_empty() && output.tail.is_empty() {
         return None;
     }
-    let cut = output.tail.len().saturating_sub(STORED_TAIL);
-    Some(Printed { head: output.head, tail: output.tail[cut..].to_vec(), dropped: output.dropped + cut as u64 })
+    // A few bytes of a character that the head did not take may stand before it.
+    let output = output.with_tail_of(STORED_TAIL + 3);
+    Some(Printed { head: output.head, tail: output.tail, dropped: output.dropped })
 }

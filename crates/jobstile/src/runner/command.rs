@@ -40,7 +40,7 @@ pub struct Shell {
 }
 
 /// Where a command runs and what it sees.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The folder it runs in.
     pub cwd: PathBuf,
@@ -50,6 +50,15 @@ pub struct Place {
     pub env_file: Option<PathBuf>,
     /// Names, or beginnings of names with a `*` behind, of variables that are passed on from the daemon's environment.
     pub pass_env: Vec<String>,
+    /// Whether it and all that it starts inherit the descriptor of the attempt's lock ([`super::lock`]). Without it nobody
+    /// can tell after the death of daemon and keeper whether something of it lives that hides its traces.
+    pub inherit_lock: bool,
+}
+
+impl Default for Place {
+    fn default() -> Place {
+        Place { cwd: PathBuf::new(), env: BTreeMap::new(), env_file: None, pass_env: Vec::new(), inherit_lock: true }
+    }
 }
 
 /// A command as it is started.
@@ -236,6 +245,7 @@ pub(super) fn order(context: &Context, attempt: &Attempt, program: &Program) -> 
     set("JOBSTILE_ATTEMPT", attempt.attempt.to_string().into());
     set("JOBSTILE_FENCE", attempt.fence.to_string().into());
     set("JOBSTILE_NODE", context.node.clone().into());
+    set("JOBSTILE_MARK", context.mark.clone().into());
     if attempt.args.len() <= MAX_ARGS_VARIABLE {
         set("JOBSTILE_ARGS", attempt.args.as_ref().into());
     } else {
@@ -255,13 +265,16 @@ pub(super) fn order(context: &Context, attempt: &Attempt, program: &Program) -> 
         ticket: 0,
         run: attempt.run,
         fence: attempt.fence,
+        job: attempt.job.clone(),
         path: path.into(),
         argv: program.argv.clone(),
         env: env.into_iter().collect(),
         cwd: program.place.cwd.clone().into(),
-        stdin: attempt.args.as_bytes().to_vec(),
+        stdin: if attempt.args.as_ref() == "null" { Vec::new() } else { attempt.args.as_bytes().to_vec() },
+        timeout: attempt.timeout,
         kill_after: attempt.kill_after,
         echo: context.echo.is_some(),
+        inherit_lock: program.place.inherit_lock,
     })
 }
 

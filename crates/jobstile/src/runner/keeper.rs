@@ -10,6 +10,7 @@
 
 mod attempt;
 mod inherited;
+mod lines;
 pub(crate) mod protocol;
 mod serve;
 mod tree;
@@ -24,6 +25,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jobstile_core::id::Fence;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -32,9 +34,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use self::protocol::{GREETING, Order, Report, Request, VERSION, read_frame};
+use self::protocol::{End, GREETING, Order, Report, Request, Seen, VERSION, Why, read_frame};
 use super::echo::{Echo, Label};
-use super::{Attempt, Context, Ended, Exit, Outcome, Stop, proc, sweep};
+use super::progress::Progress;
+use super::{Attempt, Context, Ended, Exit, Outcome, Stop, lock, proc, sweep};
 use crate::text;
 
 /// Why there are no command jobs without a keeper.
@@ -43,8 +46,14 @@ pub(super) const NO_KEEPER: &str = "commands need a keeper: name a program that 
 const START_WITHIN: Duration = Duration::from_secs(10);
 /// Requests that wait for the keeper to read them.
 const MAX_REQUESTS: usize = 256;
-/// Reports of one attempt that wait: that it started, and that it ended.
-const MAX_EVENTS: usize = 4;
+/// Reports of one attempt that wait to be read. Of its progress some may be left out, never that it started or ended.
+const MAX_EVENTS: usize = 8;
+/// A keeper that says nothing for so many seconds stands still and is ended.
+const SILENT: u32 = 10;
+/// How often what is left of a lost keeper is ended again, where it does not want to.
+const AGAIN: Duration = Duration::from_millis(500);
+/// Most processes that a message names.
+const MAX_NAMED: usize = 3;
 /// How long a keeper that is told to leave is waited for beyond what its commands may take.
 const LEAVE_WITHIN: Duration = Duration::from_secs(30);
 
@@ -68,6 +77,8 @@ pub fn main() -> i32 {
 pub(super) struct Keeper {
     context: Arc<Context>,
     link: Arc<tokio::sync::Mutex<Option<Link>>>,
+    /// The attempts of the present keeper, and of lost ones that left something which cannot be ended.
+    known: Arc<Mutex<Vec<Arc<Mutex<Attempts>>>>>,
     echo: Option<Echo>,
 }
 
@@ -95,13 +106,18 @@ struct Open {
     events: mpsc::Sender<Event>,
     kill_after: Duration,
     label: Label,
+    fence: Fence,
+    /// Its processes do not end.
+    stuck: bool,
 }
 
 #[derive(Debug)]
 enum Event {
     Started(u32),
     NotStarted(String),
-    Ended { exit: Exit, asked: bool, last_line: Vec<u8> },
+    Never(i32, String),
+    Progress(Progress),
+    Ended(End),
 }
 
 /// An attempt at the keeper; dropped before its end, it is ended.
@@ -114,7 +130,7 @@ struct Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if lock(&self.attempts).open.remove(&self.number).is_some() {
+        if lock_of(&self.attempts).open.remove(&self.number).is_some() {
             let request = Request::Stop { ticket: self.number, now: true };
             if let Err(mpsc::error::TrySendError::Full(request)) = self.requests.try_send(request)
                 && let Ok(runtime) = tokio::runtime::Handle::try_current()
@@ -128,7 +144,7 @@ impl Drop for Ticket {
 
 impl Keeper {
     pub(super) fn new(context: Arc<Context>) -> Keeper {
-        Keeper { echo: context.echo.map(Echo::start), context, link: Arc::default() }
+        Keeper { echo: context.echo.map(Echo::start), context, link: Arc::default(), known: Arc::default() }
     }
 
     /// Executes a command and returns when its tree is dead; the output is left to the caller.
@@ -146,7 +162,6 @@ impl Keeper {
         let mut started = Some(started);
         let mut told = None;
         let mut why: Option<Outcome> = None;
-        let mut timeout = pin!(timer(None));
         loop {
             tokio::select! {
                 event = ticket.events.recv() => match event {
@@ -154,16 +169,18 @@ impl Keeper {
                         if let Some(started) = started.take() {
                             started(Some(pid));
                         }
-                        timeout.set(timer(attempt.timeout));
                     }
+                    Some(Event::Progress(progress)) => attempt.progress.tell(progress),
                     Some(Event::NotStarted(reason)) => {
                         return Ended::new(Outcome::NotStarted, reason);
                     }
-                    Some(Event::Ended { exit, asked, last_line }) => {
-                        // Asked, but not by us: the keeper was told to leave.
-                        let why = asked.then(|| why.unwrap_or(Outcome::Interrupted));
-                        return ended(attempt, exit, why, &last_line);
+                    Some(Event::Never(code, reason)) => {
+                        return Ended {
+                            exit: Some(Exit::Code(code)),
+                            ..Ended::new(Outcome::Failure, format!("cannot start {reason}"))
+                        };
                     }
+                    Some(Event::Ended(end)) => return ended(attempt, end, why),
                     None => {
                         let reason = "the keeper of its commands ended".to_owned();
                         return Ended::new(Outcome::Lost, reason);
@@ -174,10 +191,6 @@ impl Keeper {
                     why = why.or(Some(request.outcome()));
                     ticket.stop(request == Stop::Now).await;
                 }
-                () = &mut timeout, if why.is_none() => {
-                    why = Some(Outcome::Timeout);
-                    ticket.stop(false).await;
-                }
             }
         }
     }
@@ -186,7 +199,7 @@ impl Keeper {
         // A keeper that dies between our look and our order is found out, and the next one asked; not for ever.
         for _ in 0..3 {
             let mut link = self.link.lock().await;
-            let alive = link.as_ref().is_some_and(|link| !lock(&link.attempts).closed);
+            let alive = link.as_ref().is_some_and(|link| !lock_of(&link.attempts).closed);
             if !alive {
                 // What the old one left behind is dead before a new one starts anything.
                 if let Some(old) = link.take() {
@@ -200,14 +213,19 @@ impl Keeper {
             let Some(link) = link.as_ref() else { continue };
             let (sender, events) = mpsc::channel(MAX_EVENTS);
             let number = {
-                let mut attempts = lock(&link.attempts);
+                let mut attempts = lock_of(&link.attempts);
                 if attempts.closed {
                     continue;
                 }
                 attempts.next += 1;
                 let number = attempts.next;
-                let open =
-                    Open { events: sender, kill_after: attempt.kill_after, label: (attempt.job.clone(), attempt.run) };
+                let open = Open {
+                    events: sender,
+                    kill_after: attempt.kill_after,
+                    label: (attempt.job.clone(), attempt.run),
+                    fence: attempt.fence,
+                    stuck: false,
+                };
                 attempts.open.insert(number, open);
                 number
             };
@@ -275,26 +293,26 @@ impl Keeper {
         let (requests, outgoing) = mpsc::channel(MAX_REQUESTS);
         let attempts = Arc::new(Mutex::new(Attempts::default()));
         let (context, echo, open) = (self.context.clone(), self.echo.clone(), attempts.clone());
+        {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.retain(|attempts| !lock_of(attempts).open.is_empty());
+            known.push(attempts.clone());
+        }
         let pid = child.id().unwrap_or_default() as i32;
         let leave = Arc::new(Notify::new());
         let writing = tokio::spawn(write_requests(outgoing, writer, leave.clone()));
         let gone = leave.clone();
         let served = tokio::spawn(async move {
-            let read = async {
-                while let Some(frame) = read_frame(&mut reader).await? {
-                    deliver(Report::decode(&frame)?, &open, echo.as_ref());
-                }
-                io::Result::Ok(())
-            };
-            if let Err(error) = read.await {
-                tracing::warn!(%error, "Keeper is not understood, ending it");
+            if let Err(error) = listen(&mut reader, &open, echo.as_ref()).await {
+                tracing::warn!(%error, "Keeper does not work, ending it");
+                let _ = child.start_kill();
             }
             // A keeper that was closed has left by itself, one that was killed is dead; any other is ended here.
             let told_to_leave = writing.is_finished();
             gone.notify_one();
             let _ = writing.await;
             let (left, kill_after) = {
-                let mut attempts = lock(&open);
+                let mut attempts = lock_of(&open);
                 attempts.closed = true;
                 let kill_after = attempts.open.values().map(|open| open.kill_after).max();
                 (attempts.open.len(), kill_after.unwrap_or_default())
@@ -307,23 +325,75 @@ impl Keeper {
             if !told_to_leave && left > 0 {
                 tracing::warn!(attempts = left, "Keeper ended, ending what it had started");
             }
-            sweep::end_inherited(&context.node, pid, context.owns_children, kill_after).await;
+            let inherited =
+                sweep::Inherited { mark: context.mark.clone(), keeper: pid, owns_children: context.owns_children };
+            let survivors = inherited.end_all(kill_after).await;
             // Only now do the attempts hear of it: their slots may go to others from here on.
-            lock(&open).open.clear();
+            if survivors.is_empty() {
+                lock_of(&open).open.clear();
+                return;
+            }
+            // A new keeper need not wait for those that cannot be ended, only their attempts.
+            lock_of(&open).hold_back(&context.dir, &survivors);
+            tokio::spawn(async move {
+                while sweep::end_again(&survivors) {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                lock_of(&open).open.clear();
+            });
         });
         Link { requests, attempts, leave, served }
     }
 
-    /// Tells the keeper to end everything and to leave, and waits for that.
-    pub(super) async fn close(&self) {
+    /// Tells the keeper to end everything and to leave, and waits for that. False where something cannot be ended: the
+    /// keeper stays with it then, and holds the node's lock.
+    pub(super) async fn close(&self) -> bool {
         let mut link = self.link.lock().await;
-        if let Some(Link { leave, served, .. }) = link.take() {
+        if let Some(Link { leave, mut served, attempts, .. }) = link.take() {
             leave.notify_one();
-            let _ = served.await;
+            loop {
+                let works = tokio::time::timeout(AGAIN, &mut served).await.is_err();
+                let attempts = lock_of(&attempts);
+                let none_ends = !attempts.open.is_empty() && attempts.open.values().all(|open| open.stuck);
+                if !works || none_ends {
+                    break;
+                }
+            }
         }
         if let Some(echo) = &self.echo {
             echo.flush().await;
         }
+        self.stuck() == 0
+    }
+
+    /// How many attempts there are whose processes do not end.
+    pub(super) fn stuck(&self) -> usize {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().map(|attempts| lock_of(attempts).open.values().filter(|open| open.stuck).count()).sum()
+    }
+}
+
+/// Delivers what the keeper says until it is gone. An error: it makes no sense, or stands still.
+async fn listen(reader: &mut OwnedReadHalf, open: &Mutex<Attempts>, echo: Option<&Echo>) -> io::Result<()> {
+    let mut second = tokio::time::interval(serve::ALIVE_EVERY);
+    // Counted are the seconds in which this process ran itself: one that was stopped hears first what waits for it.
+    second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut silent = 0;
+    loop {
+        let mut next = pin!(read_frame(reader));
+        let frame = loop {
+            tokio::select! {
+                biased;
+                frame = &mut next => break frame?,
+                _ = second.tick() => silent += 1,
+            }
+            if silent > SILENT {
+                return Err(io::Error::other(format!("it said nothing for {SILENT} s")));
+            }
+        };
+        let Some(frame) = frame else { return Ok(()) };
+        silent = 0;
+        deliver(Report::decode(&frame)?, open, echo);
     }
 }
 
@@ -342,21 +412,26 @@ async fn write_requests(mut requests: mpsc::Receiver<Request>, mut writer: Owned
 }
 
 fn deliver(report: Report, attempts: &Mutex<Attempts>, echo: Option<&Echo>) {
-    let mut attempts = lock(attempts);
+    let mut attempts = lock_of(attempts);
     match report {
         Report::Ready { .. } => {}
         Report::Started { ticket, pid } => attempts.tell(ticket, Event::Started(pid)),
-        Report::NotStarted { ticket, reason } => {
-            attempts.tell(ticket, Event::NotStarted(reason));
-            attempts.open.remove(&ticket);
+        Report::NotStarted { ticket, reason } => attempts.tell_last(ticket, Event::NotStarted(reason)),
+        Report::Never { ticket, code, reason } => attempts.tell_last(ticket, Event::Never(code, reason)),
+        Report::Progress { ticket, progress } => attempts.tell(ticket, Event::Progress(progress)),
+        Report::Alive => {}
+        Report::Stuck { ticket, left } => {
+            if let Some(open) = attempts.open.get_mut(&ticket) {
+                open.stuck = true;
+                let (job, run) = &open.label;
+                tracing::warn!(job_type = job.as_str(), run = run.0, processes = name_all(&left), "{CANNOT_BE_ENDED}");
+            }
         }
-        Report::Ended { ticket, exit, asked, last_line } => {
-            let event = Event::Ended { exit, asked, last_line };
-            attempts.tell(ticket, event);
-            if let Some(open) = attempts.open.remove(&ticket)
-                && let Some(echo) = echo
-            {
-                echo.end(&open.label);
+        Report::Ended { ticket, end } => {
+            let label = attempts.open.get(&ticket).map(|open| open.label.clone());
+            attempts.tell_last(ticket, Event::Ended(end));
+            if let (Some(label), Some(echo)) = (label, echo) {
+                echo.end(&label);
             }
         }
         Report::Echo { ticket, bytes } => {
@@ -367,11 +442,32 @@ fn deliver(report: Report, attempts: &Mutex<Attempts>, echo: Option<&Echo>) {
     }
 }
 
+/// What the log says of a tree that may not be ended.
+const CANNOT_BE_ENDED: &str = "Processes cannot be ended, their slot stays taken";
+
 impl Attempts {
     fn tell(&self, ticket: u64, event: Event) {
         if let Some(open) = self.open.get(&ticket) {
-            // There is room: an attempt has two events at most.
-            let _ = open.events.try_send(event);
+            // Of progress the newest that has room will do; one place is kept for the end.
+            let is_progress = matches!(event, Event::Progress(_));
+            if !is_progress || open.events.capacity() > 2 {
+                let _ = open.events.try_send(event);
+            }
+        }
+    }
+
+    fn tell_last(&mut self, ticket: u64, event: Event) {
+        self.tell(ticket, event);
+        self.open.remove(&ticket);
+    }
+
+    /// The keeper is gone and these of its processes live on: attempts that are over hear so, the others wait.
+    fn hold_back(&mut self, dir: &std::path::Path, survivors: &[proc::Process]) {
+        let pids: Vec<i32> = survivors.iter().map(|process| process.pid).collect();
+        tracing::warn!(?pids, "{CANNOT_BE_ENDED}");
+        self.open.retain(|_, open| lock::look(dir, open.label.1, open.fence) != lock::Tree::Over);
+        for open in self.open.values_mut() {
+            open.stuck = true;
         }
     }
 }
@@ -403,24 +499,61 @@ pub(super) async fn timer(after: Option<Duration>) {
     }
 }
 
-fn ended(attempt: &Attempt, exit: Exit, why: Option<Outcome>, last_line: &[u8]) -> Ended {
-    let mut message = match exit {
+fn ended(attempt: &Attempt, end: End, why: Option<Outcome>) -> Ended {
+    let why = match end.why {
+        Why::Itself => None,
+        Why::TimedOut => Some(Outcome::Timeout),
+        // Asked, but not by us: the keeper was told to leave.
+        Why::Asked => Some(why.unwrap_or(Outcome::Interrupted)),
+    };
+    let mut message = match end.exit {
         Exit::Code(code) => format!("exit code {code}"),
         Exit::Signal(signal) => format!("ended by signal {signal}{}", name(signal)),
     };
     if why == Some(Outcome::Timeout) {
         message = Ended::timed_out(attempt.timeout);
     }
-    if !last_line.is_empty() {
-        message = format!("{message}, \"{}\"", text::clean_bytes_to(last_line, 300));
+    if !end.last_line.is_empty() {
+        message = format!("{message}, \"{}\"", text::clean_bytes_to(&end.last_line, 300));
     }
-    let outcome = match (why, exit) {
+    let outcome = match (why, end.exit) {
         (Some(why), _) => why,
         (None, Exit::Code(0)) => Outcome::Success,
         (None, _) => Outcome::Failure,
     };
-    let message = (outcome != Outcome::Success).then_some(message);
-    Ended { exit: Some(exit), ..Ended::new(outcome, message) }
+    let mut message = (outcome != Outcome::Success).then_some(message);
+    if !end.left.is_empty() {
+        let left = format!("ended what it left running: {}", name_all(&end.left));
+        tracing::info!(
+            job_type = attempt.job.as_str(),
+            run = attempt.run.0,
+            left = name_all(&end.left),
+            "{LEFT_RUNNING}"
+        );
+        message = Some(message.map_or(left.clone(), |message| format!("{message}; {left}")));
+    }
+    let mut ended = Ended { exit: Some(end.exit), ..Ended::new(outcome, message) };
+    ended.take_result(attempt, end.result.as_deref());
+    ended
+}
+
+/// What the log says of processes that a command left behind.
+const LEFT_RUNNING: &str = "Ended what a command left running";
+
+/// `sleep (pid 12), sh (pid 13) and 2 more`.
+fn name_all(left: &[Seen]) -> String {
+    let own = rustix::process::geteuid().as_raw();
+    let named: Vec<String> = left
+        .iter()
+        .take(MAX_NAMED)
+        .map(|one| {
+            let whose = if one.uid == own { String::new() } else { format!(" of user {}", one.uid) };
+            format!("{} (pid {}{whose})", text::clean_to(&one.name, 32), one.pid)
+        })
+        .collect();
+    let more = left.len().saturating_sub(named.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", named.join(", "))
 }
 
 fn name(signal: i32) -> &'static str {
@@ -444,6 +577,6 @@ fn name(signal: i32) -> &'static str {
 }
 
 /// Nothing here can leave the list half changed.
-fn lock(attempts: &Mutex<Attempts>) -> std::sync::MutexGuard<'_, Attempts> {
+fn lock_of(attempts: &Mutex<Attempts>) -> std::sync::MutexGuard<'_, Attempts> {
     attempts.lock().unwrap_or_else(PoisonError::into_inner)
 }

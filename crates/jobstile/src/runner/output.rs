@@ -46,10 +46,49 @@ const TRIES: u32 = 8;
 pub struct Output {
     /// The first bytes, at most [`HEAD`].
     pub head: Vec<u8>,
-    /// The last bytes that are not in `head`, at most [`TAIL`].
+    /// The last bytes that are not in `head`, at most [`TAIL`] and what of a character did not fit there.
     pub tail: Vec<u8>,
     /// How many bytes between the two are not here.
     pub dropped: u64,
+}
+
+impl Output {
+    /// Keeps the last `bytes` of the tail and counts the rest as dropped.
+    #[must_use]
+    pub fn with_tail_of(mut self, bytes: usize) -> Output {
+        let cut = self.tail.len().saturating_sub(bytes);
+        self.tail.drain(..cut);
+        Output { dropped: self.dropped + cut as u64, ..self }.with_whole_characters()
+    }
+
+    /// A character of UTF-8 that the end of the head cuts goes to the tail, or where something lies between is left out,
+    /// as is one that the beginning of the tail cuts. Other bytes stay as they are.
+    fn with_whole_characters(mut self) -> Output {
+        let cut = cut_character(&self.head);
+        let rest = self.head.split_off(self.head.len() - cut);
+        if self.dropped == 0 {
+            self.tail.splice(..0, rest);
+        } else {
+            // At most three bytes go on with a character whose beginning is not here.
+            let begun = self.tail.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
+            self.tail.drain(..begun);
+            self.dropped += (cut + begun) as u64;
+        }
+        self
+    }
+}
+
+/// How many bytes at the end begin a character of UTF-8 that goes on behind them.
+fn cut_character(bytes: &[u8]) -> usize {
+    let last: Vec<u8> = bytes.iter().rev().take(3).copied().collect();
+    let Some(at) = last.iter().position(|byte| byte & 0xc0 != 0x80) else { return 0 };
+    let needs = match last[at] {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return 0,
+    };
+    if at + 1 < needs { at + 1 } else { 0 }
 }
 
 /// The file that holds the output of one attempt.
@@ -74,8 +113,9 @@ pub fn read(dir: &Path, run: RunId, fence: Fence) -> io::Result<Output> {
         let from = state.written.saturating_sub(TAIL).max(HEAD).min(state.written);
         let tail = follow.piece(from, state.written - from)?;
         if follow.state()?.first_kept() <= from {
-            let dropped = from - head.len() as u64 + state.lost;
-            return Ok(Output { head, tail, dropped });
+            let dropped = from - head.len() as u64;
+            let output = Output { head, tail, dropped }.with_whole_characters();
+            return Ok(Output { dropped: output.dropped + state.lost, ..output });
         }
     }
     // The writer is faster than we are: what can be said is how much there was.
@@ -408,7 +448,7 @@ mod tests {
         writing.join().expect("joined");
         let output = read(dir.path(), RUN, FENCE).expect("readable");
         assert_eq!(output.head, bytes(0, HEAD));
-        assert_eq!(output.tail, bytes(total - TAIL, total));
+        assert!(bytes(total - TAIL, total).ends_with(&output.tail) && output.tail.len() as u64 > TAIL - 4);
     }
 
     proptest! {
@@ -426,8 +466,9 @@ mod tests {
             }
             writer.close();
             let output = read(dir.path(), RUN, FENCE).expect("readable");
-            let head = total.min(HEAD);
-            let tail = (total - head).min(TAIL);
+            let (head, tail) = (output.head.len() as u64, output.tail.len() as u64);
+            prop_assert!(head + 3 >= total.min(HEAD) && head <= HEAD);
+            prop_assert!(tail + 3 >= (total - head).min(TAIL) && tail <= TAIL + 3);
             prop_assert_eq!(output.head, bytes(0, head));
             prop_assert_eq!(output.tail, bytes(total - tail, total));
             prop_assert_eq!(output.dropped, total - head - tail);

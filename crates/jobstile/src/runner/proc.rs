@@ -143,8 +143,8 @@ pub(crate) fn carries(environment: &[u8], entry: &[u8]) -> bool {
     environment.split(|byte| *byte == 0).any(|e| e == entry)
 }
 
-/// Has the process one of these pipes open, each written as `pipe:[123]`?
-pub(crate) fn holds(pid: i32, pipes: &[String]) -> bool {
+/// Has the process one of these files open, each written as the kernel does: `pipe:[123]`, `/srv/lock`?
+pub(crate) fn holds(pid: i32, links: &[Vec<u8>]) -> bool {
     let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else {
         return false;
     };
@@ -152,7 +152,36 @@ pub(crate) fn holds(pid: i32, pipes: &[String]) -> bool {
         .flatten()
         .take(MAX_FILES)
         .filter_map(|file| fs::read_link(file.path()).ok())
-        .any(|target| pipes.iter().any(|pipe| target.as_os_str().as_bytes() == pipe.as_bytes()))
+        .any(|target| links.iter().any(|link| target.as_os_str().as_bytes() == link))
+}
+
+/// The number of the user who started the process, whatever rights it has taken since.
+pub(crate) fn owner(pid: i32) -> Option<u32> {
+    uid(pid, 0)
+}
+
+/// The number of the user whose rights the process has.
+pub(crate) fn rights_of(pid: i32) -> Option<u32> {
+    uid(pid, 1)
+}
+
+// Real, effective, saved and for files, in this order; `None` where there is no /proc.
+fn uid(pid: i32, which: usize) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_ascii_whitespace().nth(which)?.parse().ok()
+}
+
+/// The process's name, safe to print.
+pub(crate) fn name(pid: i32) -> String {
+    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    crate::text::clean_bytes(name.trim_ascii_end())
+}
+
+/// Names this boot of the machine; `None` where the system does not say.
+pub(crate) fn boot() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
 }
 
 /// Sends a signal to exactly this process. True if it is gone, or dead, or was reached.

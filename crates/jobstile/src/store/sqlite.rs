@@ -57,6 +57,15 @@ impl Store {
         Ok(Self { connection, memory: Memory::default(), turnstile: None, path: None, data_version: 0 })
     }
 
+    /// What only this store knows: its random, unpublished id.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn secret(&self) -> Result<String> {
+        let sql = include_str!("sqlite/sql/secret.sql");
+        self.connection.query_row(sql, [], |row| row.get(0)).map_err(failed)
+    }
+
     /// The store in a file.
     ///
     /// # Errors

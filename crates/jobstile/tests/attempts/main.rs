@@ -6,6 +6,7 @@ mod http;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use jobstile::runner::progress::Listener;
 use jobstile::runner::{Attempt, Context, Definition, Ended, Runners};
 use jobstile_core::id::{Fence, RunId};
 use tokio::sync::watch;
@@ -39,5 +40,6 @@ fn attempt(args: &str) -> Attempt {
         args: args.into(),
         timeout: None,
         kill_after: Duration::from_millis(200),
+        progress: Listener::default(),
     }
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use jobstile::runner::command::Place;
 use jobstile::runner::output::{self, Follow, Next};
-use jobstile::runner::{Command, Definition, Exit, Outcome, Shell};
+use jobstile::runner::progress::{Listener, Progress};
+use jobstile::runner::{Attempt, Command, Definition, Exit, Outcome, Shell, sweep};
 
 use crate::support::{Node, attempt, block_on, environment, keeper_of, until};
 
@@ -18,7 +19,11 @@ crate::tests![
     arguments_come_on_standard_input,
     arguments_that_nobody_reads_do_no_harm,
     long_arguments_are_not_put_into_the_environment,
-    descriptors_0_1_and_2_and_no_others,
+    descriptors_0_1_2_and_the_attempts_lock_and_no_others,
+    what_is_written_stays_in_order,
+    no_character_is_cut_where_nothing_is_left_out,
+    what_can_never_start_has_failed,
+    a_command_gives_a_result_and_says_how_far_it_is,
     signals_are_as_in_a_fresh_process,
     what_cannot_start_is_not_started_and_says_why,
     can_run_looks_where_the_command_will_look,
@@ -111,6 +116,7 @@ fn the_environment_is_exactly_what_was_promised() {
             "JOBSTILE_ATTEMPT=3".to_owned(),
             format!("JOBSTILE_FENCE={fence}"),
             "JOBSTILE_JOB=job".to_owned(),
+            format!("JOBSTILE_MARK={}", sweep::mark("", &node.id)),
             format!("JOBSTILE_NODE={}", node.id),
             format!("JOBSTILE_RUN_ID={run}"),
             "JOBSTILE_STORE=sqlite:///var/lib/jobstile/jobstile.db".to_owned(),
@@ -133,7 +139,7 @@ fn arguments_come_on_standard_input() {
         let ended = node.run(with.clone(), &node.command(&["cat"])).await;
         assert_eq!(ended.output.head, with.args.as_bytes());
         let ended = node.run(attempt(), &node.command(&["cat"])).await;
-        assert_eq!(ended.output.head, b"null");
+        assert_eq!(ended.output.head, b"", "without arguments there is nothing to read");
         // More than a pipe takes at once.
         let mut large = attempt();
         large.args = format!("\"{}\"", "x".repeat(1 << 20)).into();
@@ -169,7 +175,7 @@ fn long_arguments_are_not_put_into_the_environment() {
     });
 }
 
-fn descriptors_0_1_and_2_and_no_others() {
+fn descriptors_0_1_2_and_the_attempts_lock_and_no_others() {
     block_on(async {
         // The node's lock, and something that this program inherited without knowing.
         let dir = tempfile::tempdir().expect("a folder");
@@ -177,9 +183,18 @@ fn descriptors_0_1_and_2_and_no_others() {
         let stray = fs::File::open("/dev/null").expect("a file");
         rustix::io::fcntl_setfd(&stray, rustix::io::FdFlags::empty()).expect("inheritable");
         let node = Node::with(|context| context.lock = Some(lock.share().expect("shared")));
-        // `ls` itself has the folder open as a fourth.
-        let ended = node.run(attempt(), &node.shell("ls -l /proc/self/fd | grep -c -- '->'; ls /proc/self/fd")).await;
-        assert_eq!(String::from_utf8_lossy(&ended.output.head), "4\n0\n1\n2\n3\n");
+        // `ls` itself has the folder open as a further one.
+        let list = "ls /proc/self/fd; readlink /proc/self/fd/[0-9][0-9]*";
+        let attempt = attempt();
+        let file = jobstile::runner::lock::path(node.dir.path(), attempt.run, attempt.fence);
+        let file =
+            file.parent().expect("a folder").canonicalize().expect("there").join(file.file_name().expect("a name"));
+        let ended = node.run(attempt, &node.shell(list)).await;
+        let text = String::from_utf8_lossy(&ended.output.head).into_owned();
+        assert_eq!(text, format!("0\n1\n1023\n2\n3\n{}\n", file.display()));
+        assert!(!file.exists(), "it is removed with the attempt");
+        let ended = node.run(crate::support::attempt(), &node.lockless(list)).await;
+        assert_eq!(String::from_utf8_lossy(&ended.output.head), "0\n1\n2\n3\n", "and none where it is switched off");
         let keeper = keeper_of(std::process::id()).expect("a keeper");
         let held = fs::read_dir(format!("/proc/{keeper}/fd"))
             .expect("its files")
@@ -187,6 +202,92 @@ fn descriptors_0_1_and_2_and_no_others() {
             .filter(|file| fs::read_link(file.path()).is_ok_and(|target| target == dir.path().join("a.lock")))
             .count();
         assert_eq!(held, 1, "the keeper holds the lock");
+        node.end().await;
+    });
+}
+
+fn what_is_written_stays_in_order() {
+    block_on(async {
+        let node = Node::new();
+        let line = "for n in 1 2 3 4 5 6 7 8 9; do echo out $n; echo err $n >&2; done";
+        let ended = node.run(attempt(), &node.shell(line)).await;
+        let written: String = (1..=9).map(|n| format!("out {n}\nerr {n}\n")).collect();
+        assert_eq!(String::from_utf8_lossy(&ended.output.head), written);
+        node.end().await;
+    });
+}
+
+fn no_character_is_cut_where_nothing_is_left_out() {
+    block_on(async {
+        let node = Node::new();
+        let ended = node.run(attempt(), &node.shell("printf x; yes é | head -n 10000 | tr -d '\n'")).await;
+        let output = ended.output;
+        assert_eq!(output.dropped, 0);
+        let head = String::from_utf8(output.head).expect("whole characters");
+        let tail = String::from_utf8(output.tail).expect("whole characters");
+        assert_eq!(head + &tail, format!("x{}", "é".repeat(10_000)));
+        // Nor at the edges of what is left out, which are counted.
+        let ended = node.run(attempt(), &node.shell("printf x; yes é | head -n 100000 | tr -d '\n'")).await;
+        let output = ended.output;
+        let kept = [String::from_utf8(output.head), String::from_utf8(output.tail)].map(|text| text.expect("whole"));
+        assert_eq!(kept.map(|text| text.len() as u64).iter().sum::<u64>() + output.dropped, 200_001);
+        node.end().await;
+    });
+}
+
+fn what_can_never_start_has_failed() {
+    block_on(async {
+        let node = Node::new();
+        let path = node.path("script");
+        let shown = path.display();
+        let cases = [
+            ("", 126, format!("cannot start {shown}: the file is empty")),
+            ("echo hello\n", 126, format!("cannot start {shown}: no executable format, and no `#!` in its first line")),
+            ("#!/nosuch\n", 127, format!("cannot start {shown}: its interpreter /nosuch does not exist")),
+            (
+                "#!/bin/sh\r\n",
+                127,
+                format!(
+                    "cannot start {shown}: its interpreter /bin/sh\\r does not exist: the line ends in a carriage return, as on Windows"
+                ),
+            ),
+        ];
+        for (text, code, message) in cases {
+            fs::write(&path, text).expect("written");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("set");
+            let ended = node.run(attempt(), &node.command(&["./script"])).await;
+            assert_eq!((ended.outcome, ended.exit), (Outcome::Failure, Some(Exit::Code(code))), "{text:?}");
+            assert_eq!(ended.message, Some(message));
+        }
+        let long = "x".repeat(3_000_000);
+        let ended = node.run(attempt(), &node.command(&["true", &long])).await;
+        assert_eq!((ended.outcome, ended.exit), (Outcome::Failure, Some(Exit::Code(126))));
+        let message = ended.message.expect("a message");
+        assert!(message.ends_with("/true: its arguments and environment are too long for the kernel"), "{message}");
+        let files = fs::read_dir(node.dir.path()).expect("readable").count();
+        assert_eq!(files, 1, "no file of an attempt is left");
+        node.end().await;
+    });
+}
+
+fn a_command_gives_a_result_and_says_how_far_it_is() {
+    block_on(async {
+        let node = Node::new();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let progress = Listener::new(move |progress| drop(tell.send(progress)));
+        let line = "echo ::progress 1/3 wallets; until [ -e go ]; do sleep 0.01; done; \
+            echo ::progress 3/3 wallets; echo '::result {\"rows\": 3}'";
+        let running = node.start(Attempt { progress, ..attempt() }, node.shell(line));
+        let at = |done| Some(Progress { done, total: Some(3), words: "wallets".to_owned() });
+        assert_eq!(told.recv().await, at(1), "while it runs");
+        fs::write(node.path("go"), "").expect("written");
+        let ended = running.ended().await;
+        assert_eq!(told.recv().await, at(3));
+        assert_eq!((ended.outcome, ended.result.as_deref()), (Outcome::Success, Some("{\"rows\": 3}")));
+        // A failure gives none, and one that is no JSON is none.
+        let ended = node.run(attempt(), &node.shell("echo real; echo '::result 1'; exit 1")).await;
+        assert_eq!((ended.result, ended.message.as_deref()), (None, Some("exit code 1, \"real\"")));
+        assert_eq!(node.run(attempt(), &node.shell("echo ::result {")).await.result, None);
         node.end().await;
     });
 }
@@ -229,15 +330,12 @@ fn what_cannot_start_is_not_started_and_says_why() {
         let node = Node::new();
         let here = node.dir.path().display().to_string();
         fs::write(node.path("plain"), "text").expect("written");
-        fs::write(node.path("lost"), "#!/no/such/interpreter\n").expect("written");
-        fs::set_permissions(node.path("lost"), fs::Permissions::from_mode(0o755)).expect("set");
         let path = "/nowhere:/bin";
         let cases = [
             (vec!["./bin/sync-prices"], format!("command not found: {here}/bin/sync-prices")),
             (vec!["./plain"], format!("command not executable: {here}/plain")),
             (vec!["./"], format!("command is a folder: {here}")),
             (vec!["no-such-command"], format!("command not found: no-such-command (PATH is {path})")),
-            (vec!["./lost"], format!("cannot start {here}/lost: No such file or directory (os error 2)")),
         ];
         for (argv, message) in cases {
             let mut place = node.place();
@@ -251,12 +349,7 @@ fn what_cannot_start_is_not_started_and_says_why() {
         let place = Place { cwd: "/no/such/folder".into(), ..Place::default() };
         let ended = node.run(attempt(), &Definition::Shell(Shell { line: "true".to_owned(), place })).await;
         assert_eq!(ended.message.as_deref(), Some("folder not found: /no/such/folder"));
-        let long = "x".repeat(200_000);
-        let ended = node.run(attempt(), &node.command(&["true", &long])).await;
-        assert_eq!(ended.outcome, Outcome::NotStarted);
-        let message = ended.message.expect("a message");
-        assert!(message.ends_with("Argument list too long (os error 7)"), "{message}");
-        assert_eq!(fs::read_dir(node.dir.path()).expect("readable").count(), 2, "no output file is left");
+        assert_eq!(fs::read_dir(node.dir.path()).expect("readable").count(), 1, "no output file is left");
         node.end().await;
     });
 }

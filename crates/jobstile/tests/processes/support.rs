@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use jobstile::runner::command::Place;
+use jobstile::runner::progress::Listener;
 use jobstile::runner::{Attempt, Command, Context, Definition, Ended, Runners, Shell, Stop};
 use jobstile_core::id::{Fence, RunId};
 use tokio::sync::watch;
@@ -57,6 +58,12 @@ impl Node {
     /// A shell line in the node's folder.
     pub(crate) fn shell(&self, line: &str) -> Definition {
         Definition::Shell(Shell { line: line.to_owned(), place: self.place() })
+    }
+
+    /// A shell line that does not have the descriptor of its attempt's lock, so that its children can hide better.
+    pub(crate) fn lockless(&self, line: &str) -> Definition {
+        let place = Place { inherit_lock: false, ..self.place() };
+        Definition::Shell(Shell { line: line.to_owned(), place })
     }
 
     pub(crate) fn command(&self, argv: &[&str]) -> Definition {
@@ -127,6 +134,7 @@ pub(crate) fn attempt() -> Attempt {
         args: "null".into(),
         timeout: None,
         kill_after: Duration::from_secs(5),
+        progress: Listener::default(),
     }
 }
 
@@ -172,7 +180,11 @@ pub(crate) fn lives(pid: i32) -> bool {
 
 /// The processes of this machine that live and carry the node in their environment.
 pub(crate) fn carrying(node: &str) -> Vec<i32> {
-    let entry = format!("JOBSTILE_NODE={node}");
+    carrying_entry(&format!("JOBSTILE_NODE={node}"))
+}
+
+/// The processes of this machine that live and have this entry in their environment.
+pub(crate) fn carrying_entry(entry: &str) -> Vec<i32> {
     pids()
         .into_iter()
         .filter(|pid| {

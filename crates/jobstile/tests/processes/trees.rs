@@ -9,6 +9,10 @@ use crate::support::{Node, attempt, block_on, carrying, kill, lives, numbers, un
 
 crate::tests![
     children_that_outlive_the_command_are_ended_with_it,
+    what_a_command_leaves_behind_is_named,
+    what_ends_by_itself_is_not_left_behind,
+    a_command_that_is_asked_to_end_may_end_its_children_itself,
+    the_rest_of_a_tree_is_asked_when_the_command_has_ended,
     a_timeout_ends_the_whole_tree,
     a_cancel_ends_the_whole_tree,
     a_tree_without_any_trace_is_ended_with_its_attempt,
@@ -61,6 +65,77 @@ fn children_that_outlive_the_command_are_ended_with_it() {
     });
 }
 
+fn what_a_command_leaves_behind_is_named() {
+    block_on(async {
+        let node = Node::new();
+        let line = "nohup sleep 600 >/dev/null 2>&1 & echo $! >> pids; echo started";
+        let ended = node.run(attempt(), &node.shell(line)).await;
+        let pid = numbers(&node.path("pids"), 1).await[0];
+        assert_eq!(ended.outcome, Outcome::Success);
+        assert_eq!(ended.message, Some(format!("ended what it left running: sleep (pid {pid})")));
+        let ended = node.run(attempt(), &node.shell("for n in 1 2 3 4 5; do sleep 600 & done; echo bad; exit 1")).await;
+        let message = ended.message.expect("a message");
+        assert!(message.starts_with("exit code 1, \"bad\"; ended what it left running: sleep (pid "), "{message}");
+        assert!(message.ends_with(" and 2 more"), "{message}");
+        node.end().await;
+    });
+}
+
+fn what_ends_by_itself_is_not_left_behind() {
+    block_on(async {
+        let node = Node::new();
+        // As the `tee` of a shell's `> >(tee log)` does: it ends when the command's output does.
+        let line = "{ sleep 0.03; echo last words; } & exit 0";
+        let ended = node.run(attempt(), &node.shell(line)).await;
+        assert_eq!((ended.outcome, ended.message), (Outcome::Success, None));
+        assert_eq!(ended.output.head, b"last words\n");
+        node.end().await;
+    });
+}
+
+/// A master that lets its worker finish what it has begun.
+const MASTER: &str = r#"
+    sh -c 'trap "echo worker was asked" TERM; until [ -e finish ]; do sleep 0.01; done; echo worker finished' &
+    trap 'echo master was asked; : > finish; wait; echo master ends; exit 0' TERM
+    echo $$ > pids; while :; do sleep 0.01; done
+"#;
+
+fn a_command_that_is_asked_to_end_may_end_its_children_itself() {
+    block_on(async {
+        let node = Node::new();
+        for by_timeout in [false, true] {
+            let _ = std::fs::remove_file(node.path("finish"));
+            let _ = std::fs::remove_file(node.path("pids"));
+            let timeout = by_timeout.then_some(Duration::from_millis(500));
+            let running = node.start(Attempt { timeout, ..attempt() }, node.shell(MASTER));
+            numbers(&node.path("pids"), 1).await;
+            if !by_timeout {
+                running.stop(Stop::Cancel);
+            }
+            let ended = running.ended().await;
+            let text = String::from_utf8_lossy(&ended.output.head).into_owned();
+            assert_eq!(text, "master was asked\nworker finished\nmaster ends\n");
+        }
+        node.end().await;
+    });
+}
+
+fn the_rest_of_a_tree_is_asked_when_the_command_has_ended() {
+    block_on(async {
+        let node = Node::new();
+        let line =
+            "sh -c 'trap \"echo asked; exit 0\" TERM; echo $$ > pids; while :; do sleep 0.01; done' & exec sleep 300";
+        let running = node.start(attempt(), node.shell(line));
+        numbers(&node.path("pids"), 1).await;
+        let start = Instant::now();
+        running.stop(Stop::Cancel);
+        let ended = running.ended().await;
+        assert!(ended.output.head.ends_with(b"asked\n"), "{ended:?}");
+        assert!(start.elapsed() < Duration::from_secs(4), "it was not killed");
+        node.end().await;
+    });
+}
+
 fn a_timeout_ends_the_whole_tree() {
     block_on(async {
         let node = Node::new();
@@ -95,7 +170,7 @@ fn what_cannot_be_told_goes_with_the_first_that_ends() {
         let node = Node::new();
         let first = node.start(attempt(), node.shell("echo $$ > first; while [ ! -e go ]; do sleep 0.01; done"));
         numbers(&node.path("first"), 1).await;
-        let second = node.start(attempt(), node.shell(&format!("sleep 0.05; {TRACELESS}; sleep 300")));
+        let second = node.start(attempt(), node.lockless(&format!("sleep 0.05; {TRACELESS}; sleep 300")));
         let pids = numbers(&node.path("pids"), 1).await;
         std::fs::write(node.path("go"), "").expect("written");
         first.ended().await;
@@ -114,8 +189,11 @@ fn a_tree_without_any_trace_is_ended_with_its_attempt() {
     block_on(async {
         let node = Node::new();
         let line = format!("{TRACELESS}; while [ ! -s pids ]; do sleep 0.01; done");
-        assert_eq!(node.run(attempt(), &node.shell(&line)).await.outcome, Outcome::Success);
-        all_dead(&numbers(&node.path("pids"), 1).await).await;
+        for definition in [node.shell(&line), node.lockless(&line)] {
+            assert_eq!(node.run(attempt(), &definition).await.outcome, Outcome::Success);
+            all_dead(&numbers(&node.path("pids"), 1).await).await;
+            std::fs::remove_file(node.path("pids")).expect("removed");
+        }
         node.end().await;
     });
 }
@@ -131,7 +209,7 @@ fn what_may_be_of_two_attempts_is_dead_before_either_has_ended() {
         let hidden = format!("(env -i /usr/bin/setsid /bin/sh -c '{stubborn}' <&- >/dev/null 2>&1 &)");
         let second = node.start(
             Attempt { kill_after: Duration::from_secs(1), ..attempt() },
-            node.shell(&format!("sleep 0.05; {hidden}; {}", until_there("on"))),
+            node.lockless(&format!("sleep 0.05; {hidden}; {}", until_there("on"))),
         );
         let pids = numbers(&node.path("pids"), 1).await;
         std::fs::write(node.path("go"), "").expect("written");
@@ -176,13 +254,14 @@ fn an_attempt_that_began_before_leaves_what_can_be_told_alone() {
             (setsid sh -c 'echo $$ >> pids; exec sleep 300' <&- >&- 2>&- &)
             (env -i sh -c 'echo $$ >> pids; exec sleep 300' <&- >/dev/null 2>&1 &)
             (env -i setsid sh -c 'echo $$ >> pids; exec sleep 300' &)
+            (env -i setsid sh -c 'echo $$ >> pids; exec sleep 300' <&- >/dev/null 2>&1 &)
             wait; sleep 300";
         let second = node.start(attempt(), node.shell(line));
-        let pids = numbers(&node.path("pids"), 3).await;
+        let pids = numbers(&node.path("pids"), 4).await;
         std::fs::write(node.path("go"), "").expect("written");
         assert_eq!(first.ended().await.outcome, Outcome::Success);
         let living: Vec<bool> = pids.iter().map(|pid| lives(*pid)).collect();
-        assert_eq!(living, [true; 3], "by environment, by group, by pipe");
+        assert_eq!(living, [true; 4], "by environment, by group, by pipe, by lock");
         second.stop(Stop::Now);
         second.ended().await;
         all_dead(&pids).await;

@@ -41,6 +41,8 @@ impl World {
             program: "simulation".to_owned(),
             dir: String::new(),
             workers: node.workers.total as u32,
+            boot_id: None,
+            lock_uid: None,
         };
         self.ask(Op::Enter(row), Asker::Nobody);
         self.ask(Op::Offer { node: id, jobs: offer }, Asker::Nobody);

@@ -86,6 +86,8 @@ impl World {
             program: "jobstile 0.1.0".into(),
             dir: "/nowhere".into(),
             workers: 100,
+            boot_id: None,
+            lock_uid: None,
         }));
     }
 

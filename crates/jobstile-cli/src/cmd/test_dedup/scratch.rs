@@ -100,5 +100,7 @@ fn stub(node: &NodeId) -> NodeRow {
         program: String::new(),
         dir: String::new(),
         workers: u32::MAX,
+        boot_id: None,
+        lock_uid: None,
     }
 }

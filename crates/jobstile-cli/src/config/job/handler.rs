@@ -49,6 +49,7 @@ impl Job<'_, '_> {
         let env_at = self.value(|w| w.env.as_ref());
         let env_file_at = self.value(|w| w.env_file.as_ref());
         let pass_env_at = self.value(|w| w.pass_env.as_ref());
+        let inherit_lock_at = self.value(|w| w.inherit_lock.as_ref());
         let folder = self.parts.folder.unwrap_or_else(|| Path::new("."));
         let place = Place {
             cwd: cwd_at.map_or_else(|| folder.to_owned(), |at| folder.join(&at.value)),
@@ -59,12 +60,16 @@ impl Job<'_, '_> {
                 .collect(),
             env_file: env_file_at.map(|at| PathBuf::from(&at.value)),
             pass_env: pass_env_at.map_or(vec![], |at| at.value.clone()),
+            inherit_lock: inherit_lock_at.is_none_or(|at| at.value),
         };
         self.note("cwd", place.cwd.display().to_string(), cwd_at);
         // Values may be secrets.
         self.note("env", json!(place.env.keys().collect::<Vec<_>>()), env_at);
         self.note("env_file", place.env_file.as_ref().map_or(Value::Null, |file| json!(file)), env_file_at);
         self.note("pass_env", json!(place.pass_env), pass_env_at);
+        if let Some(at) = inherit_lock_at {
+            self.note("inherit_lock", at.value, Some(at));
+        }
         place
     }
 
@@ -75,6 +80,7 @@ impl Job<'_, '_> {
             ("env", self.own_key(|w| w.env.as_ref())),
             ("env_file", self.own_key(|w| w.env_file.as_ref())),
             ("pass_env", self.own_key(|w| w.pass_env.as_ref())),
+            ("inherit_lock", self.own_key(|w| w.inherit_lock.as_ref())),
         ];
         for (key, span) in spans {
             let Some(span) = span else { continue };

@@ -14,9 +14,10 @@ use jobstile_core::id::{Fence, RunId};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::runner::Exit;
+use crate::runner::progress::Progress;
 
 /// Changes with every change of the frames.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// The byte that carries the lock.
 pub(super) const GREETING: u8 = b'J';
 /// Longest frame: arguments, environment and command together; the kernel takes at most 6 MiB of the latter two.
@@ -31,13 +32,49 @@ pub(crate) struct Order {
     pub(crate) ticket: u64,
     pub(crate) run: RunId,
     pub(crate) fence: Fence,
+    pub(crate) job: String,
     pub(crate) path: OsString,
     pub(crate) argv: Vec<OsString>,
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) cwd: OsString,
     pub(crate) stdin: Vec<u8>,
+    /// The keeper ends it then, also when the daemon stands still; `None` means never.
+    pub(crate) timeout: Option<Duration>,
     pub(crate) kill_after: Duration,
     pub(crate) echo: bool,
+    /// Whether the command inherits the descriptor of its attempt's lock.
+    pub(crate) inherit_lock: bool,
+}
+
+/// Why a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// By itself.
+    Itself,
+    /// It was asked to before it ended.
+    Asked,
+    /// Its time was up before it ended.
+    TimedOut,
+}
+
+/// Somebody of an attempt's tree, as the keeper saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) pid: u32,
+    pub(crate) uid: u32,
+    pub(crate) name: String,
+}
+
+/// How an attempt ended, as the keeper saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) exit: Exit,
+    pub(crate) why: Why,
+    pub(crate) last_line: Vec<u8>,
+    /// What it gave as its result.
+    pub(crate) result: Option<Vec<u8>>,
+    /// What it had left running when it ended by itself, and which was ended then.
+    pub(crate) left: Vec<Seen>,
 }
 
 /// From the daemon.
@@ -70,13 +107,28 @@ pub(super) enum Report {
         ticket: u64,
         reason: String,
     },
-    /// Nothing of the attempt is left. `asked`: its first process was asked to end before it ended.
+    /// It can never start as it is defined.
+    Never {
+        ticket: u64,
+        code: i32,
+        reason: String,
+    },
+    /// Nothing of the attempt is left.
     Ended {
         ticket: u64,
-        exit: Exit,
-        asked: bool,
-        last_line: Vec<u8>,
+        end: End,
     },
+    /// These processes of it do not end.
+    Stuck {
+        ticket: u64,
+        left: Vec<Seen>,
+    },
+    Progress {
+        ticket: u64,
+        progress: Progress,
+    },
+    /// Nothing; every second, so that the daemon knows that its keeper works.
+    Alive,
     /// Output, for those who want it at once; some may be left out when the daemon does not keep up.
     Echo {
         ticket: u64,
@@ -95,6 +147,7 @@ impl Request {
                     .number(order.ticket)
                     .number(order.run.0 as u64)
                     .number(order.fence.0 as u64)
+                    .bytes(order.job.as_bytes())
                     .bytes(order.path.as_bytes())
                     .number(order.argv.len() as u64);
                 for word in &order.argv {
@@ -107,8 +160,10 @@ impl Request {
                 frame
                     .bytes(order.cwd.as_bytes())
                     .bytes(&order.stdin)
+                    .maybe(order.timeout.map(|timeout| timeout.as_millis() as u64))
                     .number(order.kill_after.as_millis() as u64)
                     .number(u64::from(order.echo))
+                    .number(u64::from(order.inherit_lock))
                     .done()
             }
             Request::Stop { ticket, now } => Frame::new(b'T').number(*ticket).number(u64::from(*now)).done(),
@@ -123,13 +178,16 @@ impl Request {
                 ticket: fields.number()?,
                 run: RunId(fields.number()? as i64),
                 fence: Fence(fields.number()? as i64),
+                job: fields.text()?,
                 path: fields.os()?,
                 argv: fields.list(Fields::os)?,
                 env: fields.list(|fields| Ok((fields.os()?, fields.os()?)))?,
                 cwd: fields.os()?,
                 stdin: fields.bytes()?.to_vec(),
+                timeout: fields.maybe()?.map(Duration::from_millis),
                 kill_after: Duration::from_millis(fields.number()?),
                 echo: fields.number()? != 0,
+                inherit_lock: fields.number()? != 0,
             }),
             b'T' => Request::Stop { ticket: fields.number()?, now: fields.number()? != 0 },
             other => return Err(unknown(other)),
@@ -144,19 +202,31 @@ impl Report {
             Report::Ready { version } => Frame::new(b'R').number(u64::from(*version)).done(),
             Report::Started { ticket, pid } => Frame::new(b's').number(*ticket).number(u64::from(*pid)).done(),
             Report::NotStarted { ticket, reason } => Frame::new(b'n').number(*ticket).bytes(reason.as_bytes()).done(),
-            Report::Ended { ticket, exit, asked, last_line } => {
-                let (kind, number) = match exit {
-                    Exit::Code(code) => (0, *code),
-                    Exit::Signal(signal) => (1, *signal),
-                };
-                Frame::new(b'e')
-                    .number(*ticket)
-                    .number(kind)
-                    .number(number as u64)
-                    .number(u64::from(*asked))
-                    .bytes(last_line)
-                    .done()
+            Report::Never { ticket, code, reason } => {
+                Frame::new(b'v').number(*ticket).number(*code as u64).bytes(reason.as_bytes()).done()
             }
+            Report::Ended { ticket, end } => {
+                let (kind, number) = match end.exit {
+                    Exit::Code(code) => (0, code),
+                    Exit::Signal(signal) => (1, signal),
+                };
+                let why = match end.why {
+                    Why::Itself => 0,
+                    Why::Asked => 1,
+                    Why::TimedOut => 2,
+                };
+                let frame = Frame::new(b'e').number(*ticket).number(kind).number(number as u64).number(why);
+                let frame = frame.bytes(&end.last_line).number(u64::from(end.result.is_some()));
+                frame.bytes(end.result.as_deref().unwrap_or_default()).seen(&end.left).done()
+            }
+            Report::Stuck { ticket, left } => Frame::new(b'k').number(*ticket).seen(left).done(),
+            Report::Progress { ticket, progress } => Frame::new(b'p')
+                .number(*ticket)
+                .number(progress.done)
+                .maybe(progress.total)
+                .bytes(progress.words.as_bytes())
+                .done(),
+            Report::Alive => Frame::new(b'a').done(),
             Report::Echo { ticket, bytes } => Frame::new(b'o').number(*ticket).bytes(bytes).done(),
         }
     }
@@ -167,20 +237,15 @@ impl Report {
             b'R' => Report::Ready { version: fields.small()? },
             b's' => Report::Started { ticket: fields.number()?, pid: fields.small()? },
             b'n' => Report::NotStarted { ticket: fields.number()?, reason: fields.text()? },
-            b'e' => {
+            b'v' => Report::Never { ticket: fields.number()?, code: fields.number()? as i32, reason: fields.text()? },
+            b'e' => Report::Ended { ticket: fields.number()?, end: fields.ended()? },
+            b'k' => Report::Stuck { ticket: fields.number()?, left: fields.list(Fields::seen)? },
+            b'p' => {
                 let ticket = fields.number()?;
-                let kind = fields.number()?;
-                let number = fields.number()? as i32;
-                Report::Ended {
-                    ticket,
-                    exit: match kind {
-                        0 => Exit::Code(number),
-                        _ => Exit::Signal(number),
-                    },
-                    asked: fields.number()? != 0,
-                    last_line: fields.bytes()?.to_vec(),
-                }
+                let (done, total) = (fields.number()?, fields.maybe()?);
+                Report::Progress { ticket, progress: Progress { done, total, words: fields.text()? } }
             }
+            b'a' => Report::Alive,
             b'o' => Report::Echo { ticket: fields.number()?, bytes: fields.bytes()?.to_vec() },
             other => return Err(unknown(other)),
         };
@@ -216,6 +281,16 @@ impl Frame {
         self
     }
 
+    fn maybe(self, number: Option<u64>) -> Frame {
+        self.number(u64::from(number.is_some())).number(number.unwrap_or_default())
+    }
+
+    fn seen(self, all: &[Seen]) -> Frame {
+        all.iter().fold(self.number(all.len() as u64), |frame, seen| {
+            frame.number(u64::from(seen.pid)).number(u64::from(seen.uid)).bytes(seen.name.as_bytes())
+        })
+    }
+
     fn bytes(mut self, bytes: &[u8]) -> Frame {
         self.0.extend((bytes.len() as u32).to_le_bytes());
         self.0.extend(bytes);
@@ -246,6 +321,28 @@ impl<'a> Fields<'a> {
         let mut number = [0; 8];
         number.copy_from_slice(self.take(8)?);
         Ok(u64::from_le_bytes(number))
+    }
+
+    fn maybe(&mut self) -> io::Result<Option<u64>> {
+        let (is_there, number) = (self.number()?, self.number()?);
+        Ok((is_there != 0).then_some(number))
+    }
+
+    fn seen(&mut self) -> io::Result<Seen> {
+        Ok(Seen { pid: self.small()?, uid: self.small()?, name: self.text()? })
+    }
+
+    fn ended(&mut self) -> io::Result<End> {
+        let (kind, number) = (self.number()?, self.number()? as i32);
+        let exit = if kind == 0 { Exit::Code(number) } else { Exit::Signal(number) };
+        let why = match self.number()? {
+            0 => Why::Itself,
+            1 => Why::Asked,
+            _ => Why::TimedOut,
+        };
+        let last_line = self.bytes()?.to_vec();
+        let (has_result, result) = (self.number()? != 0, self.bytes()?.to_vec());
+        Ok(End { exit, why, last_line, result: has_result.then_some(result), left: self.list(Fields::seen)? })
     }
 
     fn small(&mut self) -> io::Result<u32> {
@@ -300,18 +397,22 @@ mod tests {
     fn order() -> impl Strategy<Value = Order> {
         let words = prop::collection::vec(word(), 0..4);
         let env = prop::collection::vec((word(), word()), 0..4);
-        (any::<(u64, i64, i64, u32, bool)>(), word(), words, env, word(), any::<Vec<u8>>()).prop_map(
-            |((ticket, run, fence, kill_after, echo), path, argv, env, cwd, stdin)| Order {
+        let numbers = any::<(u64, i64, i64, u32, Option<u32>, bool, bool)>();
+        (numbers, any::<String>(), word(), words, env, word(), any::<Vec<u8>>()).prop_map(
+            |((ticket, run, fence, kill_after, timeout, echo, inherit_lock), job, path, argv, env, cwd, stdin)| Order {
                 ticket,
                 run: RunId(run),
                 fence: Fence(fence),
+                job,
                 path,
                 argv,
                 env,
                 cwd,
                 stdin,
+                timeout: timeout.map(|ms| Duration::from_millis(ms.into())),
                 kill_after: Duration::from_millis(kill_after.into()),
                 echo,
+                inherit_lock,
             },
         )
     }
@@ -334,21 +435,30 @@ mod tests {
         }
 
         #[test]
-        fn reports_arrive_as_they_were_sent(ticket: u64, pid: u32, code in 0..256, asked: bool, text: String, bytes: Vec<u8>) {
+        fn reports_arrive_as_they_were_sent(
+            ticket: u64, pid: u32, code in 0..256, total: Option<u64>, result: Option<Vec<u8>>, text: String, bytes: Vec<u8>
+        ) {
+            let left = vec![Seen { pid, uid: 7, name: text.clone() }];
+            let end = |exit, why| End { exit, why, last_line: bytes.clone(), result: result.clone(), left: left.clone() };
             for report in [
                 Report::Ready { version: VERSION },
                 Report::Started { ticket, pid },
-                Report::NotStarted { ticket, reason: text },
-                Report::Ended { ticket, exit: Exit::Code(code), asked, last_line: bytes.clone() },
-                Report::Ended { ticket, exit: Exit::Signal(code), asked, last_line: bytes.clone() },
-                Report::Echo { ticket, bytes },
+                Report::NotStarted { ticket, reason: text.clone() },
+                Report::Never { ticket, code, reason: text.clone() },
+                Report::Ended { ticket, end: end(Exit::Code(code), Why::Itself) },
+                Report::Ended { ticket, end: end(Exit::Signal(code), Why::Asked) },
+                Report::Ended { ticket, end: End { left: Vec::new(), ..end(Exit::Signal(code), Why::TimedOut) } },
+                Report::Stuck { ticket, left: left.clone() },
+                Report::Progress { ticket, progress: Progress { done: ticket, total, words: text.clone() } },
+                Report::Alive,
+                Report::Echo { ticket, bytes: bytes.clone() },
             ] {
                 prop_assert_eq!(Report::decode(&report.encode()[4..]).expect("decoded"), report);
             }
         }
 
         #[test]
-        fn any_bytes_are_refused_or_understood(kind in prop::sample::select(b"HSTRsneox".as_slice()), bytes: Vec<u8>) {
+        fn any_bytes_are_refused_or_understood(kind in prop::sample::select(b"HSTRsnvekpaox".as_slice()), bytes: Vec<u8>) {
             let frame = [&[kind], bytes.as_slice()].concat();
             let _ = Request::decode(&frame);
             let _ = Report::decode(&frame);

@@ -21,9 +21,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{JoinSet, LocalSet};
 
-use super::attempt::{self, Wires};
+use super::attempt::{self, Refused, Wires};
 use super::inherited;
-use super::protocol::{GREETING, Report, Request, VERSION, read_frame};
+use super::protocol::{End, GREETING, Report, Request, VERSION, read_frame};
 use super::tree::{Ticket, Trees};
 use crate::runner::sweep::Signals;
 use crate::runner::{Exit, proc};
@@ -34,6 +34,8 @@ const MAX_ATTEMPTS: usize = 4096;
 const MAX_REQUESTS: usize = 16;
 /// Most bytes of echoed output that wait for a daemon that does not read.
 const MAX_ECHO: usize = 1 << 20;
+/// How often the daemon hears that its keeper works.
+pub(super) const ALIVE_EVERY: Duration = Duration::from_secs(1);
 /// Between two looks at what still lives when everything has to end.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -57,6 +59,7 @@ pub(super) enum Wish {
 /// What all attempts of a keeper share.
 pub(super) struct Keeping {
     pub(super) dir: PathBuf,
+    pub(super) node: String,
     pub(super) trees: Trees,
     exits: HashMap<Ticket, oneshot::Sender<Exit>>,
     wishes: HashMap<Ticket, watch::Sender<Wish>>,
@@ -68,8 +71,8 @@ pub(super) struct Keeping {
 
 impl Keeping {
     /// A command was started: its tree is known from now on.
-    pub(super) fn started(&mut self, ticket: Ticket, pid: u32, fence: Fence, pipes: &[&dyn AsFd]) -> Wires {
-        self.trees.plant(ticket, pid as i32, fence, pipes);
+    pub(super) fn started(&mut self, ticket: Ticket, pid: u32, fence: Fence, links: Vec<Vec<u8>>) -> Wires {
+        self.trees.plant(ticket, pid as i32, fence, links);
         let (exit, exited) = oneshot::channel();
         let (wish, wishes) = watch::channel(Wish::Work);
         self.exits.insert(ticket, exit);
@@ -117,16 +120,21 @@ impl Keeping {
         }
     }
 
-    /// Nothing of the attempt is left.
-    pub(super) fn ended(&mut self, report: Report) {
-        if let Report::Ended { ticket, .. } = report {
-            self.trees.fell(ticket);
-            self.wishes.remove(&ticket);
+    /// Tells the daemon that its keeper works; once is enough for one that does not read.
+    fn alive(&mut self) {
+        if self.reports.is_empty() {
+            self.report(&Report::Alive);
         }
-        self.report(&report);
     }
 
-    fn report(&mut self, report: &Report) {
+    /// Nothing of the attempt is left.
+    pub(super) fn ended(&mut self, ticket: Ticket, end: End) {
+        self.trees.fell(ticket);
+        self.wishes.remove(&ticket);
+        self.report(&Report::Ended { ticket, end });
+    }
+
+    pub(super) fn report(&mut self, report: &Report) {
         self.reports.push_back(report.encode());
         self.news.notify_one();
     }
@@ -187,6 +195,7 @@ async fn keep(stream: StdUnixStream) -> io::Result<()> {
     let keeping = Rc::new(RefCell::new(Keeping {
         dir,
         trees: Trees::new(getpid().as_raw_nonzero().get(), &node),
+        node,
         exits: HashMap::new(),
         wishes: HashMap::new(),
         deaths: watch::channel(0).0,
@@ -201,8 +210,11 @@ async fn keep(stream: StdUnixStream) -> io::Result<()> {
 
     let mut attempts = JoinSet::new();
     let mut longest = Duration::ZERO;
+    let mut alive = tokio::time::interval(ALIVE_EVERY);
+    alive.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            _ = alive.tick() => keeping.borrow_mut().alive(),
             _ = child_died.recv() => keeping.borrow_mut().reap(),
             Some(_) = attempts.join_next() => {}
             request = incoming.recv() => match request {
@@ -214,14 +226,19 @@ async fn keep(stream: StdUnixStream) -> io::Result<()> {
                     let started = if attempts.len() < MAX_ATTEMPTS {
                         attempt::start(&keeping, order)
                     } else {
-                        Err(format!("{MAX_ATTEMPTS} commands run here already"))
+                        Err(Refused::NotNow(format!("{MAX_ATTEMPTS} commands run here already")))
                     };
-                    match started {
-                        Ok(attempt) => drop(attempts.spawn_local(attempt.see_to_its_end())),
-                        Err(reason) => keeping
-                            .borrow_mut()
-                            .report(&Report::NotStarted { ticket, reason }),
-                    }
+                    let refused = match started {
+                        Ok(attempt) => {
+                            drop(attempts.spawn_local(attempt.see_to_its_end()));
+                            continue;
+                        }
+                        Err(Refused::NotNow(reason)) => Report::NotStarted { ticket, reason },
+                        Err(Refused::Never(never)) => {
+                            Report::Never { ticket, code: never.code, reason: never.reason }
+                        }
+                    };
+                    keeping.borrow_mut().report(&refused);
                 }
                 Some(Request::Stop { ticket, now }) => {
                     let wish = if now { Wish::Now } else { Wish::End };
@@ -230,7 +247,7 @@ async fn keep(stream: StdUnixStream) -> io::Result<()> {
             },
         }
     }
-    end_all(&keeping, attempts, longest, &mut child_died).await;
+    end_all(&keeping, attempts, longest, &mut child_died, &mut alive).await;
     Ok(())
 }
 
@@ -285,6 +302,7 @@ async fn end_all(
     mut attempts: JoinSet<()>,
     kill_after: Duration,
     child_died: &mut tokio::signal::unix::Signal,
+    alive: &mut tokio::time::Interval,
 ) {
     let mut patience = pin!(tokio::time::sleep(kill_after));
     let tickets: Vec<Ticket> = keeping.borrow().wishes.keys().copied().collect();
@@ -293,6 +311,7 @@ async fn end_all(
     }
     loop {
         tokio::select! {
+            _ = alive.tick() => keeping.borrow_mut().alive(),
             _ = child_died.recv() => keeping.borrow_mut().reap(),
             ended = attempts.join_next() => if ended.is_none() { break },
         }

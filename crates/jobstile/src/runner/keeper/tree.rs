@@ -7,12 +7,11 @@
 //! 1. it was seen in the tree of an attempt before;
 //! 2. its environment carries the node and the fence of an attempt;
 //! 3. it is in the process group or session of an attempt's first process;
-//! 4. it holds an attempt's output pipe;
+//! 4. it holds an attempt's output pipe or lock;
 //! 5. else it hid all its traces. It may be of any attempt that began before it did, and counts as belonging to each of
 //!    them, again at every look: it is ended with the first of them that ends, and none ends before it is dead.
 
 use std::collections::HashMap;
-use std::os::fd::AsFd;
 
 use jobstile_core::id::Fence;
 
@@ -44,7 +43,8 @@ struct Root {
     process: Process,
     alive: bool,
     fence: Vec<u8>,
-    pipes: Vec<String>,
+    /// Its output pipe and its lock, as the kernel names open files.
+    links: Vec<Vec<u8>>,
     /// Pid and start time of everything that was seen below it.
     seen: HashMap<i32, u64>,
 }
@@ -59,8 +59,8 @@ impl Trees {
         }
     }
 
-    /// An attempt's first process has been started, and these are our ends of its pipes.
-    pub(super) fn plant(&mut self, ticket: Ticket, pid: i32, fence: Fence, pipes: &[&dyn AsFd]) {
+    /// An attempt's first process has been started; these files tell who belongs to it.
+    pub(super) fn plant(&mut self, ticket: Ticket, pid: i32, fence: Fence, links: Vec<Vec<u8>>) {
         // It is our child and not waited for, so it is there, be it as a zombie.
         let process = proc::look(pid).unwrap_or(Process {
             pid,
@@ -74,11 +74,7 @@ impl Trees {
             process,
             alive: true,
             fence: format!("JOBSTILE_FENCE={fence}").into_bytes(),
-            pipes: pipes
-                .iter()
-                .filter_map(|pipe| rustix::fs::fstat(pipe.as_fd()).ok())
-                .map(|pipe| format!("pipe:[{}]", pipe.st_ino))
-                .collect(),
+            links,
             seen: HashMap::new(),
         };
         self.roots.insert(ticket, root);
@@ -90,6 +86,11 @@ impl Trees {
         let ticket = self.by_pid.remove(&pid)?;
         self.roots.get_mut(&ticket)?.alive = false;
         Some(ticket)
+    }
+
+    /// The attempt's first process, while it has not been waited for.
+    pub(super) fn root(&self, ticket: Ticket) -> Option<Process> {
+        self.roots.get(&ticket).filter(|root| root.alive).map(|root| root.process)
     }
 
     /// Nothing of the attempt is left.
@@ -140,7 +141,8 @@ impl Trees {
         Some(found)
     }
 
-    fn began_before(&self, process: &Process, ticket: Ticket) -> bool {
+    /// Did the attempt begin before this process?
+    pub(super) fn began_before(&self, process: &Process, ticket: Ticket) -> bool {
         self.roots.get(&ticket).is_some_and(|root| root.process.started <= process.started)
     }
 
@@ -158,6 +160,6 @@ impl Trees {
                 find(&|root| proc::carries(&environment, &root.fence))
             })
             .or_else(|| find(&|root| process.group == root.process.pid || process.session == root.process.pid))
-            .or_else(|| find(&|root| proc::holds(process.pid, &root.pipes)))
+            .or_else(|| find(&|root| proc::holds(process.pid, &root.links)))
     }
 }

@@ -189,6 +189,8 @@ pub(super) fn node(row: &Row<'_>) -> rusqlite::Result<NodeRow> {
         program: row.get(6)?,
         dir: row.get(7)?,
         workers: row.get(8)?,
+        boot_id: row.get(9)?,
+        lock_uid: row.get(10)?,
     })
 }
 

@@ -427,7 +427,21 @@ impl Tables for Tx<'_> {
     }
 
     fn insert_node(&mut self, n: &NodeRow, now: Time) -> Result<()> {
-        let params = params![n.id.as_str(), n.name, n.kind, n.host, n.pid, n.user, n.program, n.dir, n.workers, now.0];
+        let born = (&n.boot_id, n.lock_uid);
+        let params = params![
+            n.id.as_str(),
+            n.name,
+            n.kind,
+            n.host,
+            n.pid,
+            n.user,
+            n.program,
+            n.dir,
+            n.workers,
+            now.0,
+            born.0,
+            born.1
+        ];
         self.run_sql(sql!("insert_node"), params).map(drop)
     }
 

@@ -25,14 +25,14 @@ impl Reader {
 }
 
 fn node(row: &Row<'_>) -> rusqlite::Result<NodeInfo> {
-    let ended_at = row::maybe_time(row, 12)?;
+    let ended_at = row::maybe_time(row, 14)?;
     Ok(NodeInfo {
         row: row::node(row)?,
-        busy: row.get(9)?,
-        started_at: Time(row.get(10)?),
-        seen_at: Time(row.get(11)?),
+        busy: row.get(11)?,
+        started_at: Time(row.get(12)?),
+        seen_at: Time(row.get(13)?),
         ended_at,
-        end_reason: row.get(13)?,
+        end_reason: row.get(15)?,
         liveness: if ended_at.is_some() { Liveness::Ended } else { Liveness::Unknown },
     })
 }

@@ -1,2 +1,2 @@
-select id, name, kind, host, pid, user, program, dir, workers, busy, started_at, seen_at, ended_at, end_reason
+select id, name, kind, host, pid, user, program, dir, workers, boot_id, lock_uid, busy, started_at, seen_at, ended_at, end_reason
 from node where id = ?1

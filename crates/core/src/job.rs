@@ -9,7 +9,7 @@ pub struct JobName(std::sync::Arc<str>);
 
 /// Why a text is not a valid job name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no job name: a letter or digit, then up to 63 letters, digits, `.`, `_` or `-`")]
+#[error("`{0}` is not a valid job name: a letter or digit, then up to 63 letters, digits, `.`, `_` or `-`")]
 pub struct BadName(pub String);
 
 impl JobName {

@@ -27,7 +27,8 @@ impl Histogram {
         self.buckets.values().sum()
     }
 
-    /// The upper bound of the bucket in which this share (0 to 1) of the durations is reached; none where there are none.
+    /// The upper bound of the bucket in which this share (0 to 1) of the durations is reached; `None` if there are
+    /// none.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let wanted = ((self.count() as f64 * share).ceil() as u64).max(1);

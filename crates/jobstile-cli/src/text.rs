@@ -59,7 +59,7 @@ pub(crate) fn error(error: &Error) {
 
 static FORM: OnceLock<Output> = OnceLock::new();
 
-/// How errors and notes are said from now on; the first call holds.
+/// How errors and notes are said from now on; the first call counts.
 pub(crate) fn set_form(form: Output) {
     let _ = FORM.set(form);
 }
@@ -70,7 +70,7 @@ fn in_json() -> bool {
 
 static COLOUR: OnceLock<Colour> = OnceLock::new();
 
-/// Whether to use colours from now on; the first call holds.
+/// Whether to use colours from now on; the first call counts.
 pub(crate) fn set_colour(colour: Colour) {
     let _ = COLOUR.set(colour);
 }

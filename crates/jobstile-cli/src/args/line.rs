@@ -7,7 +7,7 @@ use crate::args::Output;
 /// Options of every verb that take the next word as their value.
 const TAKE_A_WORD: [&str; 5] = ["--config", "--store", "--output", "-o", "--color"];
 
-/// Where the first word lies that is no option.
+/// The position of the first word that is not an option.
 pub(super) fn verb_at(line: &[OsString]) -> Option<usize> {
     let mut at = 1;
     while let Some(word) = line.get(at).map(|word| word.to_string_lossy()) {

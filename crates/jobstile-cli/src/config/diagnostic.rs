@@ -58,7 +58,7 @@ pub(crate) struct Diagnostic {
     pub(crate) severity: Severity,
     /// One sentence that names the thing.
     pub(crate) title: String,
-    /// Where; of a variable of the process there is no place to show.
+    /// Where; a variable of the process has no place.
     pub(crate) place: Option<Place>,
     /// Facts.
     pub(crate) notes: Vec<String>,

@@ -65,7 +65,7 @@ fn entry(text: &str, start: usize, end: usize) -> Result<Entry, Mistake> {
     let name = text[name_at..equals].trim_end();
     if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
         let span = name_at..name_at + name.len().max(1);
-        return Err(Mistake { what: "this is no name of a variable", span, right: "NAME=value" });
+        return Err(Mistake { what: "not a valid variable name", span, right: "NAME=value" });
     }
     let value_at = equals + 1 + leading(&text[equals + 1..end]);
     let name = name.to_owned();

@@ -46,7 +46,7 @@ pub(crate) struct Reading<T> {
 /// What else there is in the environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
-    /// Named like a job's variable, of a job that is not there.
+    /// Named like a job's variable, of a job that does not exist.
     pub(crate) no_job: Vec<String>,
     /// `AIBTC_…` variables that belong to someone else.
     pub(crate) foreign: Vec<String>,
@@ -61,7 +61,7 @@ impl Environment {
         Self { variables: variables.into_iter().map(|(name, value)| (name, one(value))).collect() }
     }
 
-    /// The variables of this process. What is not UTF-8 keeps its name and is readable for nobody.
+    /// The variables of this process. What is not UTF-8 keeps its name but cannot be read.
     pub(crate) fn of_process() -> Self {
         Self::new(
             std::env::vars_os()
@@ -194,8 +194,8 @@ fn seconds(text: &str) -> Result<Duration, Unreadable> {
     let right = "a positive whole number, as 90";
     let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
     match number.map(Duration::from_secs) {
-        None => Err(Unreadable::new("is no number of seconds", right)),
-        Some(Duration::ZERO) => Err(Unreadable::new("is no interval", right)),
+        None => Err(Unreadable::new("is not a whole number of seconds", right)),
+        Some(Duration::ZERO) => Err(Unreadable::new("is not an interval", right)),
         Some(interval) if interval > LONGEST => Err(Unreadable::new("is more than ten years", right)),
         Some(interval) => Ok(interval),
     }

@@ -18,7 +18,7 @@ const MAX_BYTES: u64 = 16 << 20;
 /// Reads a text file; its name for people is the path as it was given.
 ///
 /// # Errors
-/// Exit code 77 where it may not be read, 78 where it is not there or no text.
+/// Exit code 77 if it may not be read, 78 if it does not exist or is not text.
 pub(crate) fn source(path: &Path) -> Result<Arc<Source>, Error> {
     let name = path.strip_prefix("./").unwrap_or(path).display().to_string();
     let cannot = |error: std::io::Error| match error.kind() {

@@ -20,7 +20,7 @@ const SYSTEM_STATE: &str = "/var/lib/jobstile";
 /// Where everything is.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    /// The configuration file; none is in sight.
+    /// The configuration file; `None` if none is in sight.
     pub(crate) config: Option<PathBuf>,
     /// The SQLite file.
     pub(crate) store: PathBuf,
@@ -58,7 +58,7 @@ pub(crate) fn place_of(
     Ok(Place { config: Some(path.to_owned()), store, origin })
 }
 
-/// The configuration file: as asked for, else the first that is there of `./jobstile.toml`, the user's and the
+/// The configuration file: as asked for, else the first that exists of `./jobstile.toml`, the user's and the
 /// system's.
 pub(crate) fn configuration(asked: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
     if let Some(asked) = asked {
@@ -183,7 +183,7 @@ fn default_store(environment: &Environment, config: Option<&Path>) -> Result<Pat
     }
 }
 
-/// Jobstile's folder below one of the user's folders; a relative one is none (XDG Base Directory Specification).
+/// Jobstile's folder below one of the user's folders; a relative one is ignored (XDG Base Directory Specification).
 fn user_folder(environment: &Environment, variable: &str, below_home: &str) -> Option<PathBuf> {
     let whole = |name| environment.get(name, &mut vec![]).map(|r| PathBuf::from(r.value)).filter(|p| p.is_absolute());
     let base = whole(variable).or_else(|| whole("HOME").map(|home| home.join(below_home)))?;

@@ -252,7 +252,7 @@ fn backup_and_migrate() {
     assert_snapshot!(world.screen(&["backup", "copy.db"]), @r"
     $ jobstile backup copy.db
     --- to standard error
-    error: copy.db is there already; a backup never overwrites
+    error: copy.db already exists; a backup never overwrites
       name a new file in a folder that you may write to
     [exit 2]
     ");

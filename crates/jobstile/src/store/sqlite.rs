@@ -175,7 +175,7 @@ fn backup(from: &Connection, to: &Path, now: Time) -> Result<()> {
     let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
     made.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
-            let what = format!("{} is there already; a backup never overwrites", to.display());
+            let what = format!("{} already exists; a backup never overwrites", to.display());
             crate::Error::new(crate::Kind::Invalid, what)
         }
         kind => {

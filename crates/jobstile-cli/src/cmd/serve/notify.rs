@@ -1,4 +1,4 @@
-//! Tells systemd how the daemon is (`sd_notify(3)`); does nothing where nobody asked.
+//! Tells systemd how the daemon is (`sd_notify(3)`); does nothing if nobody asked.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};

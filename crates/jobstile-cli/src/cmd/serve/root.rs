@@ -1,4 +1,4 @@
-//! Root does not work on somebody else's store: files that it makes would be in their way.
+//! Root does not work on somebody else's store: the files it makes would lock that user out.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

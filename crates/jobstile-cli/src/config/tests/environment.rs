@@ -53,13 +53,13 @@ fn the_rules_of_variables() {
         AIBTC_TWEET_INTERVAL_SECONDS=300                                        | +++ 300 true
         JOBSTILE_TWEET_INTERVAL_SECONDS=300                                     | +++ 300 true
         AIBTC_TWEET_INTERVAL_SECONDS=                                           | +++ 120 true
-        AIBTC_TWEET_INTERVAL_SECONDS=0                                          | AIBTC_TWEET_INTERVAL_SECONDS=0 is no interval
-        AIBTC_TWEET_INTERVAL_SECONDS=-5                                         | AIBTC_TWEET_INTERVAL_SECONDS=-5 is no number of seconds
-        AIBTC_TWEET_INTERVAL_SECONDS=+5                                         | AIBTC_TWEET_INTERVAL_SECONDS=+5 is no number of seconds
-        AIBTC_TWEET_INTERVAL_SECONDS=1.5                                        | AIBTC_TWEET_INTERVAL_SECONDS=1.5 is no number of seconds
-        AIBTC_TWEET_INTERVAL_SECONDS=90s                                        | AIBTC_TWEET_INTERVAL_SECONDS=90s is no number of seconds
+        AIBTC_TWEET_INTERVAL_SECONDS=0                                          | AIBTC_TWEET_INTERVAL_SECONDS=0 is not an interval
+        AIBTC_TWEET_INTERVAL_SECONDS=-5                                         | AIBTC_TWEET_INTERVAL_SECONDS=-5 is not a whole number of seconds
+        AIBTC_TWEET_INTERVAL_SECONDS=+5                                         | AIBTC_TWEET_INTERVAL_SECONDS=+5 is not a whole number of seconds
+        AIBTC_TWEET_INTERVAL_SECONDS=1.5                                        | AIBTC_TWEET_INTERVAL_SECONDS=1.5 is not a whole number of seconds
+        AIBTC_TWEET_INTERVAL_SECONDS=90s                                        | AIBTC_TWEET_INTERVAL_SECONDS=90s is not a whole number of seconds
         AIBTC_TWEET_INTERVAL_SECONDS=99999999999                                | AIBTC_TWEET_INTERVAL_SECONDS=99999999999 is more than ten years
-        AIBTC_TWEET_INTERVAL_SECONDS=99999999999999999999                       | AIBTC_TWEET_INTERVAL_SECONDS=99999999999999999999 is no number of seconds
+        AIBTC_TWEET_INTERVAL_SECONDS=99999999999999999999                       | AIBTC_TWEET_INTERVAL_SECONDS=99999999999999999999 is not a whole number of seconds
         AIBTC_TWEET_ENABLED=false                                               | +++ 120 false
         AIBTC_TWEET_ENABLED=f                                                   | AIBTC_TWEET_ENABLED=f is neither true nor false
         # somebody else's, and those that a command is given

@@ -35,7 +35,7 @@ impl Level {
             "error" => Ok(Self::Error),
             "warn" => Ok(Self::Warn),
             "debug" | "trace" => Ok(Self::Debug),
-            _ => Err(Error::new(Code::Configuration, format!("JOBSTILE_LOG={asked} is no level"))
+            _ => Err(Error::new(Code::Configuration, format!("JOBSTILE_LOG={asked} is not a level"))
                 .hint("error, warn, info or debug")),
         }
     }

@@ -1,4 +1,4 @@
-//! Files that the process that started the daemon had left open.
+//! Files that inherited from the process that started the daemon.
 //!
 //! A shell with `exec 9>lock` hands descriptor 9 down to the daemon and from there to the keeper. Commands get 0, 1 and 2
 //! and nothing else. This is the only place in Jobstile that needs `unsafe`: there is no safe way to name a descriptor by

@@ -1,6 +1,15 @@
-//! A job's policy as it stands in the store, and the rules that it gives under the three switches.
+//! A job's policy: what a user may write, what it comes to, and the rules that it gives under the three switches.
+
+pub mod keys;
+pub mod mistake;
+#[cfg(test)]
+mod tests;
+pub mod written;
 
 use std::time::Duration;
+
+pub use mistake::{Mistake, Why};
+pub use written::Written;
 
 use crate::schedule::Schedule;
 
@@ -155,7 +164,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The defaults of a job: monitoring or not, scheduled or not.
+    /// What holds for a job before [`Written::policy`] fills in what was written: at most one run with a schedule or
+    /// monitoring, and no limit otherwise.
     #[must_use]
     pub fn new(monitoring: bool, schedule: Option<Schedule>) -> Self {
         let one_at_a_time = monitoring || schedule.is_some();

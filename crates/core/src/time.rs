@@ -35,6 +35,25 @@ pub fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// A duration as it is written in a configuration file, exact to the millisecond: `90s`, `4m 30s`, `1h`, `2d`.
+#[must_use]
+pub fn in_short(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let seconds = ms / 1000;
+    // People say 90s and 120s, but 3m and 4m 30s.
+    let in_seconds = seconds < 120 && !seconds.is_multiple_of(60) || seconds == 0;
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    let mut parts = vec![];
+    let mut left = ms;
+    for (name, size) in units.into_iter().skip(if in_seconds { 3 } else { 0 }) {
+        if left >= size {
+            parts.push(format!("{}{name}", left / size));
+            left %= size;
+        }
+    }
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

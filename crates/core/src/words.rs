@@ -20,6 +20,9 @@ macro_rules! words {
             /// Every word of the set, in its order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// The spelling of each, in the same order.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
             /// The spelling used in store, API, metrics and messages.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

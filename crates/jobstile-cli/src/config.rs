@@ -11,17 +11,18 @@ pub(crate) mod file;
 mod handler;
 pub(crate) mod job;
 mod keys;
+mod layer;
 pub(crate) mod lint;
 pub(crate) mod locate;
 pub(crate) mod origin;
 pub(crate) mod reader;
 pub(crate) mod scenario;
+pub(crate) mod schema;
 pub(crate) mod setting;
 pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 mod value;
-mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -36,20 +37,18 @@ use toml::de::DeTable;
 
 use self::diagnostic::{Diagnostic, Failed, Source};
 use self::environment::{Environment, SWITCHES, Survey};
+use self::job::rules::of_the_file;
 use self::job::{JobConfig, Parts};
 use self::keys::TOP;
+use self::layer::Layer;
 use self::origin::{Origin, Section, Spot};
 use self::reader::{At, Item, Reader, items, type_name};
 use self::setting::{Setting, of_duration};
-use self::written::Written;
-use crate::text::duration::LONGEST;
 
 /// How long runs may take to finish when the daemon is asked to end.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(25);
 /// How long a command that was asked to end may take before it is killed.
 const KILL_AFTER: Duration = Duration::from_secs(5);
-/// The most attempts at once in one process.
-const MOST_WORKERS: u32 = 100_000;
 
 /// A configuration that can be used.
 #[derive(Debug, Clone)]
@@ -92,8 +91,8 @@ struct Top {
     shutdown_grace: Option<At<Duration>>,
     kill_after: Option<At<Duration>>,
     workers: Option<At<u32>>,
-    defaults: Written,
-    jobs: BTreeMap<JobName, (Spot, Written)>,
+    defaults: Layer,
+    jobs: BTreeMap<JobName, (Spot, Layer)>,
 }
 
 /// Reads a configuration. `folder` is the one of the file: commands run there.
@@ -107,12 +106,12 @@ pub(crate) fn read(source: &Arc<Source>, folder: &Path, environment: &Environmen
     let mut found = reader.found;
     let mut jobs = BTreeMap::new();
     for (name, (spot, written)) in &top.jobs {
-        let layers = [written, &top.defaults];
-        let parts = Parts { name, spot, layers: &layers, environment, folder: Some(folder) };
-        jobs.insert(name.clone(), job::build(parts, &mut found));
+        let own = std::slice::from_ref(written);
+        let parts = Parts { name, spot, own, defaults: &top.defaults, environment, folder: Some(folder) };
+        jobs.extend(job::build(parts, &mut found).map(|job| (name.clone(), job)));
     }
     let (switches, mut settings) = switches(environment, &mut found);
-    let survey = survey(&jobs, environment, &mut found);
+    let survey = survey(top.jobs.keys(), environment, &mut found);
     let mut top_settings = vec![];
     let store = top.store.as_ref().and_then(|at| resolve(at, source, environment, &mut top_settings, &mut found));
     let mut note = |key, value: Value, origin: Option<Origin>| {
@@ -190,13 +189,13 @@ fn read_top(table: &DeTable<'_>, reader: &mut Reader, besides: &[&str]) -> Top {
                 let title = "`owner` is for PostgreSQL, which is not in this version yet";
                 reader.wrong(item.key.span(), title, "take it out: in an SQLite store this file owns its jobs");
             }
-            "shutdown_grace" => top.shutdown_grace = reader.duration(item, written::SHORTEST..=LONGEST),
-            "kill_after" => top.kill_after = reader.duration(item, written::SHORTEST..=LONGEST),
-            "workers" => top.workers = reader.whole(item, 1..=MOST_WORKERS),
+            "shutdown_grace" => top.shutdown_grace = reader.duration(item, &of_the_file(item.name())),
+            "kill_after" => top.kill_after = reader.duration(item, &of_the_file(item.name())),
+            "workers" => top.workers = reader.whole(item, &of_the_file(item.name())),
             "defaults" => {
                 if let Some(table) = reader.table(item, "[defaults]") {
                     reader.section = Section::Defaults;
-                    top.defaults = written::read(table, "in [defaults]", reader);
+                    top.defaults = layer::read(table, "in [defaults]", reader);
                     reader.section = Section::Own;
                 }
             }
@@ -213,7 +212,7 @@ fn read_top(table: &DeTable<'_>, reader: &mut Reader, besides: &[&str]) -> Top {
 }
 
 /// Reads the tables of jobs, in which no two may have the same variables.
-fn read_jobs(table: &DeTable<'_>, reader: &mut Reader) -> BTreeMap<JobName, (Spot, Written)> {
+fn read_jobs(table: &DeTable<'_>, reader: &mut Reader) -> BTreeMap<JobName, (Spot, Layer)> {
     let mut jobs = BTreeMap::new();
     let mut spelled: BTreeMap<String, String> = BTreeMap::new();
     for item in items(table) {
@@ -234,7 +233,7 @@ fn read_jobs(table: &DeTable<'_>, reader: &mut Reader) -> BTreeMap<JobName, (Spo
                     reader.wrong(item.value.span(), title, format!("[jobs.{name}] and its keys below it"));
                     continue;
                 };
-                let written = written::read(table, &format!("in job `{name}`"), reader);
+                let written = layer::read(table, &format!("in job `{name}`"), reader);
                 let spot = Spot { source: Arc::clone(&reader.source), span: item.key.span() };
                 jobs.insert(name, (spot, written));
             }
@@ -267,8 +266,12 @@ fn switches(environment: &Environment, found: &mut Vec<Diagnostic>) -> (Switches
     (Switches { deduplication, aggressive, stacking_prevention }, settings)
 }
 
-fn survey(jobs: &BTreeMap<JobName, JobConfig>, environment: &Environment, found: &mut Vec<Diagnostic>) -> Survey {
-    let names: BTreeSet<JobName> = jobs.keys().cloned().collect();
+fn survey<'a>(
+    jobs: impl Iterator<Item = &'a JobName>,
+    environment: &Environment,
+    found: &mut Vec<Diagnostic>,
+) -> Survey {
+    let names: BTreeSet<JobName> = jobs.cloned().collect();
     environment.survey(&names, found)
 }
 

@@ -9,7 +9,11 @@ use std::sync::Arc;
 use jobstile_core::decide::Problem;
 use jobstile_core::key::{Key, MAX_KEY};
 use jobstile_core::policy::KeyRule;
+use jobstile_core::policy::written::{Part, TickArgs};
+use serde::Serialize;
 use serde_json::Value;
+
+use crate::error::{Error, Kind};
 
 /// The largest arguments, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -96,6 +100,16 @@ impl Args {
         Ok(Self { canonical: canonical.into(), value: Arc::new(value) })
     }
 
+    /// Takes what a program has.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] if it is not JSON of at most 1 MiB.
+    pub fn from(args: &impl Serialize) -> Result<Self, Error> {
+        let value = serde_json::to_value(args)
+            .map_err(|e| Error::new(Kind::Invalid, "the arguments are not JSON").because(e))?;
+        Self::of(value).map_err(|e| Error::new(Kind::Invalid, e.to_string()))
+    }
+
     /// Canonical JSON text; `null` where there are none.
     #[must_use]
     pub fn canonical(&self) -> &Arc<str> {
@@ -106,6 +120,19 @@ impl Args {
     #[must_use]
     pub fn stored(&self) -> Option<Arc<str>> {
         (!self.value.is_null()).then(|| Arc::clone(&self.canonical))
+    }
+
+    /// As the rules look at the arguments of a schedule's ticks.
+    #[must_use]
+    pub fn of_ticks(&self) -> TickArgs {
+        let part = |name: &String| match self.field(name) {
+            Ok(value) => Part::Fits(value.to_string().len()),
+            Err(Problem::MissingKeyField) => Part::Null,
+            Err(Problem::BadArguments | Problem::UnknownJob) => Part::Unfit,
+        };
+        let fields = self.value.as_object().into_iter().flatten();
+        let fields = fields.map(|(name, _)| (name.clone(), part(name))).collect();
+        TickArgs { canonical: self.stored().map(|text| text.to_string()), fields }
     }
 
     /// The key that a rule gives these arguments.

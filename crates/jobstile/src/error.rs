@@ -2,6 +2,8 @@
 
 use std::error::Error as StdError;
 
+use jobstile_core::policy::Mistake;
+
 /// What kind of thing went wrong; programs turn it into an exit code or a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -31,6 +33,7 @@ pub struct Error {
     kind: Kind,
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    mistakes: Vec<Mistake>,
 }
 
 /// A result with Jobstile's error.
@@ -39,7 +42,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error with a sentence.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), source: None, mistakes: vec![] }
     }
 
     /// The same with its cause.
@@ -52,6 +55,18 @@ impl Error {
     /// A broken promise: a bug that was stopped.
     pub fn invariant(what: impl Into<String>) -> Self {
         Self::new(Kind::Invariant, what)
+    }
+
+    /// A job that cannot be: everything that is wrong with what was written of it.
+    pub(crate) fn mistaken(job: &str, mistakes: Vec<Mistake>) -> Self {
+        let sentences: Vec<String> = mistakes.iter().map(|mistake| mistake.sentence(job)).collect();
+        Self { mistakes, ..Self::new(Kind::Invalid, format!("job {job}: {}", sentences.join("; "))) }
+    }
+
+    /// Everything that is wrong with a job that was to be added, field by field.
+    #[must_use]
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.mistakes
     }
 
     /// What kind of thing went wrong.

@@ -11,6 +11,7 @@ use crate::config::diagnostic::render_all;
 use crate::config::file::gather;
 use crate::config::locate::Place;
 use crate::config::origin::Origin;
+use crate::config::schema::schema;
 use crate::config::setting::{Setting, shown};
 use crate::error::Error;
 use crate::exit::Code;
@@ -36,14 +37,22 @@ const WIDTH: usize = 84;
   JOBSTILE_STORE                             as --store
 
 Example:
-  jobstile config --env-file .env      what a file of variables would change")]
+  jobstile config --env-file .env      what a file of variables would change
+  jobstile config --schema             a JSON Schema of the file, for editors")]
 pub(crate) struct Args {
     /// Variables from a file besides those of the environment
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
+    /// Print a JSON Schema of the configuration file, for editors
+    #[arg(long, conflicts_with = "env_file")]
+    schema: bool,
 }
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
+    if args.schema {
+        text::out(&format!("{:#}\n", schema()))?;
+        return Ok(Code::Done);
+    }
     let gathered = gather(global, args.env_file.as_deref())?;
     let mut loaded = gathered.read()?;
     let place = gathered.place(global, &loaded)?;

@@ -3,9 +3,22 @@
 use std::collections::BTreeMap;
 
 use jobstile::runner::Http;
+use jobstile_core::policy::keys::{self, Table, Takes};
+use jobstile_core::policy::mistake::one_of;
 
 use crate::config::keys::HTTP;
-use crate::config::reader::{At, Item, Reader, items, one_of};
+use crate::config::reader::{At, Item, Reader, items};
+
+/// What is done, and how, as it is written.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Work {
+    pub(crate) call: Option<At<Call>>,
+    pub(crate) cwd: Option<At<String>>,
+    pub(crate) env: Option<At<BTreeMap<String, At<String>>>>,
+    pub(crate) env_file: Option<At<String>>,
+    pub(crate) pass_env: Option<At<Vec<String>>>,
+    pub(crate) inherit_lock: Option<At<bool>>,
+}
 
 /// A handler as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +28,6 @@ pub(crate) enum Call {
     Http(Http),
 }
 
-const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 const COMMAND: &str = "as [\"./bin/sync\", \"--fast\"]";
 
 impl Call {
@@ -29,8 +41,29 @@ impl Call {
     }
 }
 
+impl Work {
+    /// Reads one of its keys; `place` is as in «in job `backup`».
+    pub(crate) fn read(&mut self, item: Item<'_>, place: &str, reader: &mut Reader) {
+        match item.name() {
+            "cwd" => self.cwd = reader.text(item, "a folder, as \"/srv/app\""),
+            "env" => self.env = env(item, reader),
+            "env_file" => self.env_file = reader.text(item, "a file, as \"/etc/app/env\""),
+            "pass_env" => self.pass_env = pass_env(item, reader),
+            "inherit_lock" => self.inherit_lock = reader.boolean(item),
+            _ => match (&self.call, call(item, place, reader)) {
+                (_, None) => {}
+                (None, call) => self.call = call,
+                (Some(first), Some(call)) => {
+                    let title = format!("two handlers {place}: `{}` and `{}`", first.value.word(), call.value.word());
+                    reader.wrong(call.key, title, "one of command, shell and http");
+                }
+            },
+        }
+    }
+}
+
 /// Reads `command`, `shell` or `http`.
-pub(crate) fn call(item: Item<'_>, place: &str, reader: &mut Reader) -> Option<At<Call>> {
+fn call(item: Item<'_>, place: &str, reader: &mut Reader) -> Option<At<Call>> {
     match item.name() {
         "command" => command(item, reader),
         "shell" => {
@@ -59,8 +92,7 @@ fn command(item: Item<'_>, reader: &mut Reader) -> Option<At<Call>> {
 
 fn http(item: Item<'_>, place: &str, reader: &mut Reader) -> Option<At<Call>> {
     if let Some(url) = item.as_str() {
-        reader.mismatch(item, "a table", format!("{{ url = \"{url}\" }}"));
-        return None;
+        return reader.mismatch(item, "a table", format!("{{ url = \"{url}\" }}"));
     }
     let table = reader.table(item, "as { url = \"http://127.0.0.1:8000/{job}\" }")?;
     let (mut method, mut address, mut headers) = (Some("POST".to_owned()), None, BTreeMap::new());
@@ -88,11 +120,12 @@ fn http(item: Item<'_>, place: &str, reader: &mut Reader) -> Option<At<Call>> {
 }
 
 fn method(item: Item<'_>, reader: &mut Reader) -> Option<String> {
-    let text = reader.text(item, &one_of(&METHODS))?;
-    if METHODS.contains(&text.value.as_str()) {
+    let Takes::Word(methods) = keys::find(Table::Http, "method")?.takes else { return None };
+    let text = reader.text(item, &one_of(methods))?;
+    if methods.contains(&text.value.as_str()) {
         return Some(text.value);
     }
-    reader.wrong(text.span, format!("`method` cannot be \"{}\"", text.value), one_of(&METHODS));
+    reader.wrong(text.span, format!("`method` cannot be \"{}\"", text.value), one_of(methods));
     None
 }
 
@@ -141,7 +174,7 @@ fn headers(item: Item<'_>, reader: &mut Reader) -> BTreeMap<String, String> {
 }
 
 /// Reads `env`.
-pub(crate) fn env(item: Item<'_>, reader: &mut Reader) -> Option<At<BTreeMap<String, At<String>>>> {
+fn env(item: Item<'_>, reader: &mut Reader) -> Option<At<BTreeMap<String, At<String>>>> {
     let env = reader.string_table(item, "as { MODE = \"fast\" }")?;
     for (name, value) in &env.value {
         if name.is_empty() || name.contains(['=', '\0']) {
@@ -154,7 +187,7 @@ pub(crate) fn env(item: Item<'_>, reader: &mut Reader) -> Option<At<BTreeMap<Str
 }
 
 /// Reads `pass_env`.
-pub(crate) fn pass_env(item: Item<'_>, reader: &mut Reader) -> Option<At<Vec<String>>> {
+fn pass_env(item: Item<'_>, reader: &mut Reader) -> Option<At<Vec<String>>> {
     let right = "names, or beginnings with a * behind: [\"HIRO_*\"]";
     let names = reader.strings(item, right)?;
     let wrong = names.value.iter().find(|name| {

@@ -1,7 +1,7 @@
 //! One job: what its tables and the environment say, put together.
 
 mod handler;
-mod rules;
+pub(crate) mod rules;
 
 use std::ops::Range;
 use std::path::Path;
@@ -10,15 +10,15 @@ use std::sync::Arc;
 use jobstile::runner::Definition;
 use jobstile_core::job::JobName;
 use jobstile_core::policy::Policy;
-use jobstile_core::schedule::{CatchUp, First, Schedule};
 use serde_json::Value;
 
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::environment::Environment;
+use crate::config::handler::Work;
+use crate::config::layer::Layer;
 use crate::config::origin::{Origin, Section, Spot};
 use crate::config::reader::At;
-use crate::config::setting::{Setting, of_duration};
-use crate::config::written::Written;
+use crate::config::setting::Setting;
 
 /// A job of the configuration.
 #[derive(Debug, Clone)]
@@ -46,25 +46,26 @@ pub(crate) struct Parts<'a> {
     pub(crate) name: &'a JobName,
     /// The head of its table.
     pub(crate) spot: &'a Spot,
-    /// What was written, the most specific first. A key displaces the same key of the layers below it whole.
-    pub(crate) layers: &'a [&'a Written],
+    /// What was written of the job itself, the newest first.
+    pub(crate) own: &'a [Layer],
+    /// `[defaults]`.
+    pub(crate) defaults: &'a Layer,
     pub(crate) environment: &'a Environment,
     /// The folder of the file; none where jobs need no handler.
     pub(crate) folder: Option<&'a Path>,
 }
 
-/// Puts a job together. What is wrong is added to `found`; what can be made of it is returned all the same.
-pub(crate) fn build(parts: Parts<'_>, found: &mut Vec<Diagnostic>) -> JobConfig {
-    let mut job = Job { parts, source: &parts.spot.source, found, settings: vec![] };
-    let (schedule, enabled) = job.schedule();
-    let monitoring = job.monitoring();
-    let mut policy = Policy::new(monitoring, schedule);
-    policy.enabled = enabled;
-    job.rules(&mut policy);
-    job.attempts(&mut policy);
-    policy.args = job.args(&policy);
+/// Puts a job together. What is wrong is added to `found`; `None` means that it has no policy.
+pub(crate) fn build(parts: Parts<'_>, found: &mut Vec<Diagnostic>) -> Option<JobConfig> {
+    let mut job = Job { parts, source: &parts.spot.source, found, settings: vec![], instead: vec![] };
+    let written = job.written();
+    job.means_nothing_without_a_schedule(&written);
+    let policy = job.policy(&written);
+    if let Some(policy) = &policy {
+        job.note_policy(&written, policy);
+    }
     let definition = job.definition();
-    JobConfig { policy, definition, settings: job.settings, spot: parts.spot.clone() }
+    Some(JobConfig { policy: policy?, definition, settings: job.settings, spot: parts.spot.clone() })
 }
 
 struct Job<'a, 'f> {
@@ -72,22 +73,24 @@ struct Job<'a, 'f> {
     source: &'a Arc<Source>,
     found: &'f mut Vec<Diagnostic>,
     settings: Vec<Setting>,
+    /// What the environment says: of which key, the value of the file, and the variable.
+    instead: Vec<(&'static str, Option<Value>, Origin)>,
 }
 
 impl<'a> Job<'a, '_> {
-    /// The most specific layer that has this key, and what it says.
-    fn find<T>(&self, key: impl Fn(&'a Written) -> Option<&'a At<T>>) -> Option<(usize, &'a At<T>)> {
-        self.parts.layers.iter().enumerate().find_map(|(layer, written)| Some((layer, key(written)?)))
+    /// Everything that was written, the most specific first.
+    fn layers(&self) -> impl Iterator<Item = &'a Layer> {
+        self.parts.own.iter().chain([self.parts.defaults])
     }
 
     /// What the most specific layer that has this key says.
-    fn value<T>(&self, key: impl Fn(&'a Written) -> Option<&'a At<T>>) -> Option<&'a At<T>> {
-        self.find(key).map(|(_, at)| at)
+    fn work<T>(&self, key: impl Fn(&'a Work) -> Option<&'a At<T>>) -> Option<&'a At<T>> {
+        self.layers().find_map(|layer| key(&layer.work))
     }
 
     /// Where the key stands in the job's own table.
-    fn own_key<T: 'a>(&self, key: impl Fn(&'a Written) -> Option<&'a At<T>>) -> Option<Range<usize>> {
-        self.value(key).filter(|at| at.section == Section::Own).map(|at| at.key.clone())
+    fn own_key<T: 'a>(&self, key: impl Fn(&'a Work) -> Option<&'a At<T>>) -> Option<Range<usize>> {
+        self.work(key).filter(|at| at.section == Section::Own).map(|at| at.key.clone())
     }
 
     /// Notes a value: as it was written, or a default.
@@ -96,16 +99,9 @@ impl<'a> Job<'a, '_> {
         self.settings.push(Setting::new(key, value, origin));
     }
 
-    /// Notes a value that the environment may override.
-    fn note_over<T>(&mut self, key: &'static str, value: impl Into<Value>, by: Origin, file: Option<(Value, &At<T>)>) {
-        let mut setting = Setting::new(key, value, by);
-        setting.instead_of = file.map(|(value, at)| (value, at.origin(self.source)));
-        self.settings.push(setting);
-    }
-
     /// One of these keys was written in a way that cannot be read, which was said already.
     fn is_wrong(&self, keys: &[&str]) -> bool {
-        self.parts.layers.iter().any(|written| keys.iter().any(|key| written.wrong.contains(*key)))
+        self.layers().any(|layer| keys.iter().any(|key| layer.wrong.contains(*key)))
     }
 
     fn wrong(&mut self, span: &Range<usize>, title: String, right: &str) {
@@ -114,64 +110,5 @@ impl<'a> Job<'a, '_> {
 
     fn name(&self) -> &'a str {
         self.parts.name.as_str()
-    }
-
-    fn schedule(&mut self) -> (Option<Schedule>, bool) {
-        let spelled = self.parts.name.env_name();
-        let written = self.value(|w| w.every.as_ref());
-        let reading = self.parts.environment.interval(&spelled, self.found);
-        let every = reading.as_ref().map(|r| r.value).or(written.map(|at| at.value));
-        match reading {
-            Some(reading) => {
-                let file = written.map(|at| (of_duration(at.value), at));
-                self.note_over("every", of_duration(reading.value), reading.origin, file);
-            }
-            None => self.note("every", every.map_or(Value::Null, of_duration), written),
-        }
-        let Some(every) = every else {
-            self.means_nothing_without_a_schedule();
-            return (None, self.enabled(&spelled));
-        };
-        let first_at = self.value(|w| w.first.as_ref());
-        let first = first_at.map_or(First::Now, |at| at.value);
-        self.note("first", first.as_str(), first_at);
-        let catch_up_at = self.value(|w| w.catch_up.as_ref());
-        let catch_up = catch_up_at.map_or(CatchUp::Latest, |at| at.value);
-        self.note("catch_up", catch_up.as_str(), catch_up_at);
-        (Some(Schedule { every, first, catch_up }), self.enabled(&spelled))
-    }
-
-    fn enabled(&mut self, spelled: &str) -> bool {
-        let written = self.value(|w| w.enabled.as_ref());
-        match self.parts.environment.enabled(spelled, self.found) {
-            Some(reading) => {
-                let file = written.map(|at| (at.value.into(), at));
-                self.note_over("enabled", reading.value, reading.origin, file);
-                reading.value
-            }
-            None => {
-                let value = written.is_none_or(|at| at.value);
-                self.note("enabled", value, written);
-                value
-            }
-        }
-    }
-
-    /// Keys of the job's own table that only a schedule gives a meaning.
-    fn means_nothing_without_a_schedule(&mut self) {
-        if self.is_wrong(&["every", "cron"]) {
-            return;
-        }
-        let spans = [
-            ("first", self.own_key(|w| w.first.as_ref())),
-            ("catch_up", self.own_key(|w| w.catch_up.as_ref())),
-            ("args", self.own_key(|w| w.args.as_ref())),
-            ("enabled", self.own_key(|w| w.enabled.as_ref())),
-        ];
-        for (key, span) in spans {
-            let Some(span) = span else { continue };
-            let title = format!("`{key}` means nothing in job `{}`, which has no schedule", self.name());
-            self.found.push(Diagnostic::warning(title).at(self.source, span, "belongs to `every`"));
-        }
     }
 }

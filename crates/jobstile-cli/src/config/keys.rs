@@ -1,15 +1,16 @@
-//! The keys there are, the ones that are planned, and the ones people write instead.
+//! The keys that are planned, and the ones that people write instead. Those that there are stand in the core's table.
 
 use std::ops::Range;
+
+use jobstile_core::policy::keys::{self, Table};
 
 use crate::config::reader::{Item, Reader};
 use crate::config::suggest::nearest;
 
-/// One kind of table.
+/// The keys of one kind of table.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Keys {
-    /// Those that this version reads.
-    pub(crate) known: &'static [&'static str],
+pub(crate) struct Names {
+    known: Known,
     /// Those that are planned.
     later: &'static [&'static str],
     /// What people write, and what they mean.
@@ -18,9 +19,18 @@ pub(crate) struct Keys {
     elsewhere: &'static [(&'static str, &'static str)],
 }
 
+/// Those that this version reads.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    /// The rows of the core's table.
+    Rows(Table),
+    /// These, of a scenario.
+    Listed(&'static [&'static str]),
+}
+
 /// The top of the file.
-pub(crate) const TOP: Keys = Keys {
-    known: &["store", "shutdown_grace", "kill_after", "workers", "defaults", "jobs"],
+pub(crate) const TOP: Names = Names {
+    known: Known::Rows(Table::File),
     later: &["owner", "pools"],
     instead: &[
         ("job", "jobs"),
@@ -43,32 +53,8 @@ pub(crate) const TOP: Keys = Keys {
 };
 
 /// A job, or `[defaults]`.
-pub(crate) const JOB: Keys = Keys {
-    known: &[
-        "every",
-        "first",
-        "catch_up",
-        "args",
-        "enabled",
-        "monitoring",
-        "dedup",
-        "overlap",
-        "max_concurrent",
-        "max_waiting",
-        "on_full",
-        "priority",
-        "attempts",
-        "backoff",
-        "timeout",
-        "command",
-        "shell",
-        "http",
-        "cwd",
-        "env",
-        "env_file",
-        "pass_env",
-        "inherit_lock",
-    ],
+pub(crate) const JOB: Names = Names {
+    known: Known::Rows(Table::Job),
     later: &[
         "cron",
         "timezone",
@@ -129,15 +115,15 @@ pub(crate) const JOB: Keys = Keys {
     ],
 };
 
-pub(crate) const DEDUP: Keys = Keys {
-    known: &["key", "until", "on_duplicate"],
+pub(crate) const DEDUP: Names = Names {
+    known: Known::Rows(Table::Dedup),
     later: &["for", "debounce", "merge"],
     instead: &[("keys", "key"), ("by", "key"), ("fields", "key"), ("window", "for"), ("period", "for")],
     elsewhere: &[],
 };
 
-pub(crate) const BACKOFF: Keys = Keys {
-    known: &["delay", "factor", "max"],
+pub(crate) const BACKOFF: Names = Names {
+    known: Known::Rows(Table::Backoff),
     later: &[],
     instead: &[
         ("base", "delay"),
@@ -149,8 +135,8 @@ pub(crate) const BACKOFF: Keys = Keys {
     elsewhere: &[("attempts", "it belongs to the job"), ("jitter", "up to a tenth more at random is always added")],
 };
 
-pub(crate) const HTTP: Keys = Keys {
-    known: &["method", "url", "headers"],
+pub(crate) const HTTP: Names = Names {
+    known: Known::Rows(Table::Http),
     later: &[],
     instead: &[("uri", "url"), ("address", "url"), ("header", "headers")],
     elsewhere: &[
@@ -161,8 +147,8 @@ pub(crate) const HTTP: Keys = Keys {
 };
 
 /// `[scenario]` of a scenario file.
-pub(crate) const SCENARIO: Keys = Keys {
-    known: &["until", "start", "workers", "env", "takes", "dies", "event"],
+pub(crate) const SCENARIO: Names = Names {
+    known: Known::Listed(&["until", "start", "workers", "env", "takes", "dies", "event"]),
     later: &[],
     instead: &[("end", "until"), ("events", "event"), ("duration", "until"), ("environment", "env")],
     elsewhere: &[
@@ -172,16 +158,24 @@ pub(crate) const SCENARIO: Keys = Keys {
 };
 
 /// An event: its time, one thing that it does, and what a trigger has besides.
-pub(crate) const EVENT: Keys = Keys {
-    known: &[
+pub(crate) const EVENT: Names = Names {
+    known: Known::Listed(&[
         "at", "trigger", "pause", "resume", "cancel", "retry", "env", "jobs", "crash", "args", "priority", "in", "id",
-    ],
+    ]),
     later: &[],
     instead: &[("time", "at"), ("delay", "in"), ("job", "trigger"), ("arguments", "args"), ("run", "trigger")],
     elsewhere: &[],
 };
 
-impl Keys {
+impl Names {
+    /// The keys that this version reads.
+    pub(crate) fn known(&self) -> Vec<&'static str> {
+        match self.known {
+            Known::Rows(table) => keys::of(table).map(|key| key.name()).collect(),
+            Known::Listed(names) => names.to_vec(),
+        }
+    }
+
     /// Says what is wrong with a key that is not known, and which key was probably meant. `place` is as in «in job
     /// `backup`».
     pub(crate) fn unknown(&self, item: Item<'_>, place: &str, reader: &mut Reader) -> Option<&'static str> {
@@ -196,11 +190,12 @@ impl Keys {
             return None;
         }
         let by_meaning = self.instead.iter().find(|(word, _)| *word == name).map(|(_, meant)| *meant);
-        let meant = by_meaning.or_else(|| nearest(name, self.known.iter().chain(self.later).copied()));
+        let known = self.known();
+        let meant = by_meaning.or_else(|| nearest(name, known.iter().chain(self.later).copied()));
         let right = match meant {
             Some(near) if self.later.contains(&near) => format!("`{near}` is not in this version yet"),
             Some(near) => format!("did you mean `{near}`?"),
-            None if self.known.len() <= 7 => format!("there are {}", self.known.join(", ")),
+            None if known.len() <= 7 => format!("there are {}", known.join(", ")),
             None => "no such key".into(),
         };
         reader.wrong(span, format!("unknown key `{name}` {place}"), right);

@@ -1,17 +1,18 @@
 //! Reads the values of a TOML table, each with its place, and collects what is wrong with them.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::ops::{Range, RangeInclusive};
-use std::str::FromStr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobstile_core::policy::keys::{Plain, Takes, Value};
+use jobstile_core::policy::mistake::one_of;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use crate::config::diagnostic::{Diagnostic, Source};
 use crate::config::origin::{Origin, Section, Spot};
+use crate::config::value::args;
 use crate::text::duration::{self, BadDuration};
 
 /// A value, and where it and its key stand.
@@ -99,9 +100,10 @@ impl Reader {
     }
 
     /// The value is of another type than it should be.
-    pub(crate) fn mismatch(&mut self, item: Item<'_>, takes: &str, example: impl Into<String>) {
+    pub(crate) fn mismatch<T>(&mut self, item: Item<'_>, takes: &str, example: impl Into<String>) -> Option<T> {
         let title = format!("`{}` takes {takes}, not {}", item.name(), type_name(item.value.get_ref()));
         self.wrong(item.value.span(), title, example);
+        None
     }
 
     pub(crate) fn text(&mut self, item: Item<'_>, example: &str) -> Option<At<String>> {
@@ -111,106 +113,105 @@ impl Reader {
                 self.wrong(item.value.span(), format!("`{}` has a NUL character", item.name()), "text without it");
             }
             Some(text) => return Some(self.at(item, text.to_owned())),
-            None => self.mismatch(item, "a string", example),
+            None => return self.mismatch(item, "a string", example),
         }
         None
+    }
+
+    /// The value of a key of the policy, checked against its bounds.
+    pub(crate) fn value(&mut self, item: Item<'_>, takes: &Takes) -> Option<Value> {
+        let value = match takes {
+            Takes::Flag => match item.value.get_ref().as_bool() {
+                Some(flag) => Value::Flag(flag),
+                None => return self.mismatch(item, "true or false", "true or false, without quotes"),
+            },
+            Takes::Whole { or, .. } => match item.value.get_ref() {
+                DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+                    Ok(number) => Value::Whole(number),
+                    // Beyond 64 bits, so beyond all bounds.
+                    Err(_) => Value::Whole(i64::MAX),
+                },
+                other if or.is_some() && other.as_str() == *or => Value::Word(or.unwrap_or_default().to_owned()),
+                _ => return self.mismatch(item, "a whole number", takes.in_words()),
+            },
+            Takes::Fraction { .. } => match item.value.get_ref() {
+                DeValue::Integer(number) => {
+                    let whole = i64::from_str_radix(number.as_str(), number.radix());
+                    Value::Fraction(whole.map_or(f64::INFINITY, |number| number as f64))
+                }
+                DeValue::Float(number) => Value::Fraction(number.as_str().parse().unwrap_or(f64::INFINITY)),
+                _ => return self.mismatch(item, "a number", takes.in_words()),
+            },
+            Takes::Span { or, .. } => match item.as_str() {
+                Some(word) if *or == Some(word) => Value::Word(word.to_owned()),
+                _ => Value::Span(self.span(item)?),
+            },
+            Takes::Word(words) => match item.as_str() {
+                Some(word) => Value::Word(word.to_owned()),
+                None => return self.mismatch(item, "a word", one_of(words)),
+            },
+            Takes::Fields { .. } => {
+                Value::List(self.strings(item, "argument fields, as [\"wallet\"]; [] is the job itself")?.value)
+            }
+            Takes::Arguments => Value::Args(args(item, self)?),
+            Takes::Table(_)
+            | Takes::Jobs
+            | Takes::Text
+            | Takes::Argv
+            | Takes::Address
+            | Takes::Headers
+            | Takes::Variables
+            | Takes::Names => return None,
+        };
+        if let Some(why) = takes.refuses(&value) {
+            self.wrong(item.value.span(), why.title(item.name(), ""), why.right());
+            return None;
+        }
+        Some(value)
+    }
+
+    /// As [`value`](Self::value), of one type.
+    fn plain<T: Plain>(&mut self, item: Item<'_>, takes: &Takes) -> Option<At<T>> {
+        let value = self.value(item, takes).and_then(T::of)?;
+        Some(self.at(item, value))
     }
 
     pub(crate) fn boolean(&mut self, item: Item<'_>) -> Option<At<bool>> {
-        match item.value.get_ref().as_bool() {
-            Some(value) => Some(self.at(item, value)),
-            None => {
-                self.mismatch(item, "true or false", "true or false, without quotes");
-                None
-            }
-        }
+        self.plain(item, &Takes::Flag)
     }
 
-    pub(crate) fn whole(&mut self, item: Item<'_>, range: RangeInclusive<u32>) -> Option<At<u32>> {
-        let DeValue::Integer(number) = item.value.get_ref() else {
-            self.mismatch(item, "a whole number", format!("{} to {}", range.start(), range.end()));
-            return None;
-        };
-        let value = i64::from_str_radix(number.as_str(), number.radix()).ok().and_then(|n| u32::try_from(n).ok());
-        match value.filter(|value| range.contains(value)) {
-            Some(value) => Some(self.at(item, value)),
-            None => {
-                let title = format!("`{}` is out of range", item.name());
-                self.wrong(item.value.span(), title, format!("{} to {}", range.start(), range.end()));
-                None
-            }
-        }
+    pub(crate) fn whole(&mut self, item: Item<'_>, takes: &Takes) -> Option<At<u32>> {
+        self.plain(item, takes)
     }
 
-    pub(crate) fn number(&mut self, item: Item<'_>, range: RangeInclusive<f64>) -> Option<At<f64>> {
-        let right = format!("{} to {}", range.start(), range.end());
-        let value = match item.value.get_ref() {
-            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok().map(|n| n as f64),
-            DeValue::Float(number) => number.as_str().parse().ok(),
-            _ => {
-                self.mismatch(item, "a number", right);
-                return None;
-            }
-        };
-        match value.filter(|value| range.contains(value)) {
-            Some(value) => Some(self.at(item, value)),
-            None => {
-                self.wrong(item.value.span(), format!("`{}` is out of range", item.name()), right);
-                None
-            }
-        }
-    }
-
-    pub(crate) fn duration(&mut self, item: Item<'_>, range: RangeInclusive<Duration>) -> Option<At<Duration>> {
-        let wrong = match item.value.get_ref() {
-            DeValue::String(text) => match duration::parse(text) {
-                Ok(Duration::ZERO) => (format!("`{}` cannot be zero", item.name()), "longer than that".into()),
-                Ok(value) if value < *range.start() => (
-                    format!("`{}` is too short", item.name()),
-                    format!("at least \"{}\"", duration::short(*range.start())),
-                ),
-                Ok(value) if value > *range.end() => {
-                    (format!("`{}` is too long", item.name()), format!("at most \"{}\"", duration::short(*range.end())))
-                }
-                Ok(value) => return Some(self.at(item, value)),
-                Err(error) => (error.to_string(), error.right()),
-            },
-            DeValue::Integer(number) if number.as_str().starts_with('-') => {
-                (BadDuration::Negative.to_string(), BadDuration::Negative.right())
-            }
-            DeValue::Integer(number) => {
-                let error = BadDuration::NoUnit(number.as_str().to_owned());
-                (error.to_string(), error.right())
-            }
-            _ => {
-                self.mismatch(item, "a duration", "as \"90s\", \"5m\" or \"1h 30m\"");
-                return None;
-            }
-        };
-        self.wrong(item.value.span(), wrong.0, wrong.1);
-        None
+    pub(crate) fn duration(&mut self, item: Item<'_>, takes: &Takes) -> Option<At<Duration>> {
+        self.plain(item, takes)
     }
 
     /// A word of a closed set.
-    pub(crate) fn word<T: FromStr + Display>(&mut self, item: Item<'_>, all: &[T]) -> Option<At<T>> {
-        if let Some(word) = item.as_str().and_then(|word| word.parse().ok()) {
-            return Some(self.at(item, word));
-        }
-        let all = one_of(all);
-        match item.as_str() {
-            Some(word) => {
-                self.wrong(item.value.span(), format!("`{}` cannot be \"{word}\"", item.name()), all);
-            }
-            None => self.mismatch(item, "a word", all),
-        }
+    pub(crate) fn word<T: Plain>(&mut self, item: Item<'_>, words: &'static [&'static str]) -> Option<At<T>> {
+        self.plain(item, &Takes::Word(words))
+    }
+
+    /// A duration, zero included.
+    pub(crate) fn span(&mut self, item: Item<'_>) -> Option<Duration> {
+        let wrong = match item.value.get_ref() {
+            DeValue::String(text) => match duration::parse(text) {
+                Ok(span) => return Some(span),
+                Err(error) => error,
+            },
+            DeValue::Integer(number) if number.as_str().starts_with('-') => BadDuration::Negative,
+            DeValue::Integer(number) => BadDuration::NoUnit(number.as_str().to_owned()),
+            _ => return self.mismatch(item, "a duration", "as \"90s\", \"5m\" or \"1h 30m\""),
+        };
+        self.wrong(item.value.span(), wrong.to_string(), wrong.right());
         None
     }
 
-    /// A list of strings, none of them empty.
+    /// A list of strings.
     pub(crate) fn strings(&mut self, item: Item<'_>, example: &str) -> Option<At<Vec<String>>> {
         let Some(array) = item.value.get_ref().as_array() else {
-            self.mismatch(item, "a list of strings", example);
-            return None;
+            return self.mismatch(item, "a list of strings", example);
         };
         let mut all = vec![];
         for element in array.iter() {
@@ -251,20 +252,10 @@ impl Reader {
     }
 
     pub(crate) fn table<'a>(&mut self, item: Item<'a>, example: &str) -> Option<&'a DeTable<'a>> {
-        let table = item.value.get_ref().as_table();
-        if table.is_none() {
-            self.mismatch(item, "a table", example);
+        match item.value.get_ref().as_table() {
+            None => self.mismatch(item, "a table", example),
+            table => table,
         }
-        table
-    }
-}
-
-/// `"a", "b" or "c"`.
-pub(crate) fn one_of<T: Display>(words: &[T]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-    match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => quoted.join(""),
     }
 }
 

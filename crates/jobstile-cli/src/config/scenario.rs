@@ -12,9 +12,9 @@ use toml::de::DeTable;
 use crate::config::diagnostic::{Diagnostic, Failed, Source};
 use crate::config::environment::Environment;
 use crate::config::job::{self, JobConfig, Parts};
+use crate::config::layer::Layer;
 use crate::config::origin::Spot;
 use crate::config::reader::{Item, Reader};
-use crate::config::written::Written;
 use crate::config::{read_jobs, read_top, survey, switches};
 
 pub(crate) use script::{Script, read};
@@ -23,9 +23,9 @@ pub(crate) use script::{Script, read};
 #[derive(Debug, Clone)]
 pub(crate) struct Jobs {
     source: Arc<Source>,
-    defaults: Written,
+    defaults: Layer,
     /// What was written of each, the newest first.
-    jobs: BTreeMap<JobName, (Spot, Vec<Written>)>,
+    jobs: BTreeMap<JobName, (Spot, Vec<Layer>)>,
     environment: Environment,
 }
 
@@ -90,12 +90,12 @@ impl Jobs {
         let mut found = vec![];
         let mut jobs = BTreeMap::new();
         for (name, (spot, written)) in &self.jobs {
-            let layers: Vec<&Written> = written.iter().chain([&self.defaults]).collect();
-            let parts = Parts { name, spot, layers: &layers, environment: &self.environment, folder: None };
-            jobs.insert(name.clone(), job::build(parts, &mut found));
+            let (defaults, environment) = (&self.defaults, &self.environment);
+            let parts = Parts { name, spot, own: written, defaults, environment, folder: None };
+            jobs.extend(job::build(parts, &mut found).map(|job| (name.clone(), job)));
         }
         let (switches, _) = switches(&self.environment, &mut found);
-        survey(&jobs, &self.environment, &mut found);
+        survey(self.jobs.keys(), &self.environment, &mut found);
         let warnings = Failed::unless_good(found)?;
         Ok(State { jobs, switches, warnings })
     }

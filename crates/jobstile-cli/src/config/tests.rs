@@ -4,7 +4,9 @@ mod documents;
 mod environment;
 mod mistakes;
 mod property;
+mod reference;
 mod scenarios;
+mod schema;
 mod values;
 
 use std::path::Path;

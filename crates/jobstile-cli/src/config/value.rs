@@ -4,19 +4,19 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use jobstile::args::{Args, MAX_DEPTH};
-use jobstile_core::key::MAX_KEY;
+use jobstile_core::policy::written::TickArgs;
 use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::config::reader::{At, Item, Reader};
+use crate::config::reader::{Item, Reader};
 
 /// The arguments of a job's ticks: a table.
-pub(crate) fn args(item: Item<'_>, reader: &mut Reader) -> Option<At<Value>> {
+pub(crate) fn args(item: Item<'_>, reader: &mut Reader) -> Option<TickArgs> {
     reader.table(item, "as { wallet = \"SP2X0\" }")?;
     match json(item.value, 1) {
-        Ok(value) => match Args::of(value.clone()) {
-            Ok(_) => Some(reader.at(item, value)),
+        Ok(value) => match Args::of(value) {
+            Ok(args) => Some(args.of_ticks()),
             Err(error) => {
                 reader.wrong(item.key.span(), error.to_string(), "");
                 None
@@ -59,20 +59,4 @@ pub(crate) fn json(value: &Spanned<DeValue<'_>>, depth: usize) -> Result<Value, 
             Value::Object(map)
         }
     })
-}
-
-/// Why the arguments cannot give a key of these fields.
-pub(crate) fn missing_field(args: Option<&Value>, fields: &[String]) -> Option<String> {
-    let mut length = 0;
-    for field in fields {
-        let value = args.and_then(|args| args.get(field));
-        match value {
-            None | Some(Value::Null) => return Some(format!("its `args` have no `{field}`")),
-            Some(Value::String(text)) => length += text.len(),
-            Some(Value::Bool(_)) => {}
-            Some(Value::Number(number)) if number.is_i64() => {}
-            Some(_) => return Some(format!("`{field}` in its `args` is no string, whole number or boolean")),
-        }
-    }
-    (length > MAX_KEY).then(|| "its key is longer than 4096 bytes".to_owned())
 }

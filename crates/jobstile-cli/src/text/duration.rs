@@ -1,10 +1,9 @@
 //! Durations as people write and read them: `90s`, `4m 30s`, `1h`.
 
-use std::fmt::Write;
 use std::time::Duration;
 
-/// The longest duration anybody may write: 10 years. What is longer is a mistake.
-pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
+/// The longest duration anybody may write.
+pub(crate) use jobstile_core::policy::keys::LONGEST;
 
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,32 +114,8 @@ pub(crate) fn given(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A duration as it is written in a configuration file, exact to the millisecond: `90s`, `4m 30s`, `1h`, `2d`.
-pub(crate) fn short(duration: Duration) -> String {
-    let ms = duration.as_millis();
-    let seconds = ms / 1000;
-    if ms == 0 {
-        return "0s".into();
-    }
-    // People say 90s and 120s, but 3m and 4m 30s.
-    if seconds < 120 && !seconds.is_multiple_of(60) || seconds == 0 {
-        let mut text = if seconds > 0 { format!("{seconds}s") } else { String::new() };
-        if !ms.is_multiple_of(1000) {
-            let _ = write!(text, "{}{}ms", if seconds > 0 { " " } else { "" }, ms % 1000);
-        }
-        return text;
-    }
-    let mut parts = vec![];
-    let mut left = ms;
-    for (names, size) in &UNITS[1..] {
-        let size = u128::from(*size);
-        if left >= size {
-            parts.push(format!("{}{}", left / size, names[0]));
-            left %= size;
-        }
-    }
-    parts.join(" ")
-}
+/// A duration as it is written in a configuration file: `90s`, `4m 30s`, `1h`, `2d`.
+pub(crate) use jobstile_core::time::in_short as short;
 
 /// What is shorter is shown in milliseconds, 1 at the least.
 const TENTH: Duration = Duration::from_millis(100);

@@ -5,7 +5,7 @@ use jobstile::client::{
 };
 use jobstile_core::decide::Tally;
 use jobstile_core::id::RunId;
-use jobstile_core::policy::{Concurrency, Dedup, KeyRule, Policy, Switches};
+use jobstile_core::policy::{Dedup, KeyRule, Policy, Switches, keys};
 use jobstile_core::time::Time;
 use serde_json::{Map, Value, json};
 
@@ -137,37 +137,34 @@ pub(crate) fn switches(switches: Switches) -> Value {
     })
 }
 
-/// A policy with the keys of the configuration file.
+/// A policy with the keys of a configuration file, tables as objects.
 pub(crate) fn policy(policy: &Policy) -> Map<String, Value> {
     let mut all = Map::new();
-    let mut set = |key: &str, value: Value| drop(all.insert(key.to_owned(), value));
-    set("monitoring", policy.monitoring.into());
-    set("every", policy.schedule.map_or(Value::Null, |schedule| short(schedule.every).into()));
-    if let Some(schedule) = policy.schedule {
-        set("first", schedule.first.as_str().into());
-        set("catch_up", schedule.catch_up.as_str().into());
-        set("args", kept(policy.args.as_deref()));
+    for (path, value) in keys::values(policy) {
+        match path.split_once('.') {
+            None => drop(all.insert(path.to_owned(), plain(&value))),
+            Some((table, key)) => {
+                let table = all.entry(table).or_insert_with(|| Map::new().into());
+                table[key] = plain(&value);
+            }
+        }
     }
-    set("enabled", policy.enabled.into());
-    set("dedup", policy.dedup.as_ref().map_or(Value::Null, dedup));
-    set(
-        "max_concurrent",
-        match policy.max_concurrent {
-            Concurrency::Limited(n) => n.into(),
-            Concurrency::Unlimited => "unlimited".into(),
-        },
-    );
-    set("max_waiting", policy.max_waiting.into());
-    set("on_full", policy.rules(Switches::default()).on_full.as_str().into());
-    set("priority", policy.priority.as_str().into());
-    set("attempts", policy.attempts.into());
-    let backoff = &policy.backoff;
-    set(
-        "backoff",
-        json!({ "delay": short(backoff.delay), "factor": number(backoff.factor), "max": short(backoff.max) }),
-    );
-    set("timeout", policy.timeout.map_or("none".into(), |timeout| short(timeout).into()));
     all
+}
+
+/// The value of a key; durations as they are written: `90s`.
+pub(crate) fn plain(value: &keys::Value) -> Value {
+    match value {
+        keys::Value::Flag(flag) => (*flag).into(),
+        keys::Value::Whole(whole) => (*whole).into(),
+        keys::Value::Fraction(fraction) => number(*fraction),
+        keys::Value::Span(span) => short(*span).into(),
+        keys::Value::Word(word) => word.clone().into(),
+        keys::Value::List(list) => list.clone().into(),
+        keys::Value::Args(args) => kept(args.canonical.as_deref()),
+        keys::Value::Table => Map::new().into(),
+        keys::Value::Nothing => Value::Null,
+    }
 }
 
 /// A whole number without its fraction.

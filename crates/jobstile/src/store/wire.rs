@@ -1,4 +1,6 @@
-//! A policy as it stands in a store: JSON with durations in microseconds.
+//! A policy as it stands in a store, and where its values came from: JSON with durations in microseconds.
+
+mod origins;
 
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use jobstile_core::time::micros;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
+
+pub(crate) use origins::{read as read_origins, write as write_origins};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Document {

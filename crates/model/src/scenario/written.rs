@@ -51,9 +51,9 @@ pub(crate) fn spec(name: &str, defaults: &Table, job: &Table, env: &Env) -> Resu
             return Err(Wrong::naming("a monitoring job has its rule", &[name, "monitoring", key]));
         }
     }
-    let Limits { same, slots, max_waiting } = limits(name, &all)?;
     let bound = every.is_some() || monitoring;
-    let slots = slots.unwrap_or(if bound { Some(1) } else { None });
+    let Limits { same, slots, max_waiting } = limits(name, &all, bound)?;
+    let slots = slots.unwrap_or(Some(1));
     if slots.is_none() && max_waiting == Some(0) {
         return Err(Wrong::naming("unlimited, and none may wait", &[name, "max_waiting"]));
     }
@@ -100,8 +100,10 @@ pub(crate) fn spec(name: &str, defaults: &Table, job: &Table, env: &Env) -> Resu
     })
 }
 
-fn limits(name: &str, all: &Table) -> Result<Limits, Wrong> {
-    let Some(overlap) = word(all, "overlap")? else {
+fn limits(name: &str, all: &Table, bound: bool) -> Result<Limits, Wrong> {
+    let unwritten = ["dedup", "max_concurrent", "max_waiting"].iter().all(|key| !all.contains_key(*key));
+    let default = (!bound && unwritten).then_some("queue-one");
+    let Some(overlap) = word(all, "overlap")?.or(default) else {
         return Ok(Limits {
             same: all.get("dedup").map(dedup).transpose()?,
             slots: max_concurrent(all)?,

@@ -14,7 +14,7 @@ impl Job<'_, '_> {
     /// Exactly one handler. In a scenario there is none.
     pub(super) fn definition(&mut self) -> Option<Definition> {
         self.parts.folder?;
-        let Some(at) = self.value(|w| w.call.as_ref()) else {
+        let Some(at) = self.work(|w| w.call.as_ref()) else {
             if self.is_wrong(&["command", "shell", "http"]) {
                 return None;
             }
@@ -45,11 +45,11 @@ impl Job<'_, '_> {
     }
 
     fn place(&mut self) -> Place {
-        let cwd_at = self.value(|w| w.cwd.as_ref());
-        let env_at = self.value(|w| w.env.as_ref());
-        let env_file_at = self.value(|w| w.env_file.as_ref());
-        let pass_env_at = self.value(|w| w.pass_env.as_ref());
-        let inherit_lock_at = self.value(|w| w.inherit_lock.as_ref());
+        let cwd_at = self.work(|w| w.cwd.as_ref());
+        let env_at = self.work(|w| w.env.as_ref());
+        let env_file_at = self.work(|w| w.env_file.as_ref());
+        let pass_env_at = self.work(|w| w.pass_env.as_ref());
+        let inherit_lock_at = self.work(|w| w.inherit_lock.as_ref());
         let folder = self.parts.folder.unwrap_or_else(|| Path::new("."));
         let place = Place {
             cwd: cwd_at.map_or_else(|| folder.to_owned(), |at| folder.join(&at.value)),

@@ -1,182 +1,120 @@
-//! The two rules of a job, its retries, and the arguments of its ticks.
+//! The rules of a job: what its layers and the environment come to, and where each value came from.
 
-use std::time::Duration;
-
-use jobstile::args::Args;
-use jobstile_core::policy::{
-    Concurrency, DEFAULT_MAX_WAITING, Dedup, KeyRule, MONITORING, OnDuplicate, Policy, Switches, Until,
-};
+use jobstile_core::policy::keys::{self, Table, Takes};
+use jobstile_core::policy::{MONITORING, Mistake, Policy, Why, Written};
 use serde_json::Value;
 
 use super::Job;
 use crate::config::diagnostic::Diagnostic;
-use crate::config::origin::Origin;
+use crate::config::origin::{Origin, Section};
+use crate::config::reader::At;
 use crate::config::setting::{Setting, of_duration};
-use crate::config::value;
-use crate::config::written::{self, Overlap};
-use crate::text::duration::short;
+use crate::text::json::plain;
 
-/// Below every layer: what nobody wrote.
-const NO_LAYER: usize = usize::MAX;
-
-impl Job<'_, '_> {
-    /// A monitoring job, by word or by name; not beside `dedup` or `overlap` that are as specific, or more.
-    pub(super) fn monitoring(&mut self) -> bool {
-        let written = self.find(|w| w.monitoring.as_ref());
-        let listed = MONITORING.contains(&self.name());
-        let (value, layer) = written.map_or((listed, NO_LAYER), |(layer, at)| (at.value, layer));
-        match written {
-            None if listed => self.settings.push(Setting::new("monitoring", true, Origin::BuiltInList)),
-            _ => self.note("monitoring", value, written.map(|(_, at)| at)),
+impl<'a> Job<'a, '_> {
+    /// What was written of the job, in its own tables, the defaults and the environment. Notes what the environment
+    /// says instead of the file.
+    pub(super) fn written(&mut self) -> Written {
+        let own = self.parts.own.iter().fold(Written::default(), |newer, layer| newer.or(layer.written.clone()));
+        let mut written = own.over(&self.parts.defaults.written);
+        let spelled = self.parts.name.env_name();
+        if let Some(reading) = self.parts.environment.interval(&spelled, self.found) {
+            self.instead.push(("every", written.every.map(of_duration), reading.origin));
+            written.every = Some(reading.value);
         }
-        if value {
-            self.beside_monitoring(layer);
+        if let Some(reading) = self.parts.environment.enabled(&spelled, self.found) {
+            self.instead.push(("enabled", written.enabled.map(Value::from), reading.origin));
+            written.enabled = Some(reading.value);
         }
-        value
+        written
     }
 
-    fn beside_monitoring(&mut self, layer: usize) {
-        let dedup = self.find(|w| w.dedup.as_ref()).map(|(at, dedup)| ("dedup", at, dedup.key.clone()));
-        let overlap = self.find(|w| w.overlap.as_ref()).map(|(at, overlap)| ("overlap", at, overlap.key.clone()));
-        let name = self.name();
-        let why = if layer == NO_LAYER { "a monitoring job by its name" } else { "a monitoring job" };
-        for (key, at, span) in [dedup, overlap].into_iter().flatten() {
-            if at <= layer {
-                let error = Diagnostic::error(format!("`{key}` in job `{name}`, which is {why}"))
-                    .at(self.source, span, "such a job has one live run at a time, retries included")
-                    .help(format!("for a rule of its own write `monitoring = false` in [jobs.{name}]"));
-                self.found.push(error);
+    /// The policy, with what is wrong with it shown in the file.
+    pub(super) fn policy(&mut self, written: &Written) -> Option<Policy> {
+        match written.policy(self.name()) {
+            Ok(policy) => Some(policy),
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    self.show(&mistake);
+                }
+                None
             }
         }
     }
 
-    pub(super) fn rules(&mut self, policy: &mut Policy) {
-        // `overlap` writes three keys, so it displaces all three in the layers below it.
-        let overlap = self.find(|w| w.overlap.as_ref());
-        let depth = overlap.map_or(NO_LAYER, |(layer, _)| layer);
-        let overlap = overlap.map(|(_, at)| at);
-        let word = overlap.map(|at| at.value);
-
-        let dedup = self.find(|w| w.dedup.as_ref()).filter(|(layer, _)| *layer < depth).map(|(_, at)| at);
-        policy.dedup = match (dedup, word.and_then(Overlap::until)) {
-            _ if policy.monitoring => None,
-            (Some(at), _) => Some(self.dedup(&at.value)),
-            (None, Some(until)) => {
-                let on_duplicate = OnDuplicate::Skip;
-                self.note::<()>("dedup.key", "all arguments", None);
-                self.note("dedup.until", until.as_str(), overlap);
-                self.note::<()>("dedup.on_duplicate", on_duplicate.as_str(), None);
-                Some(Dedup { key: KeyRule::AllArguments, until, on_duplicate })
-            }
-            (None, None) => None,
-        };
-
-        let at = self.find(|w| w.max_concurrent.as_ref()).filter(|(layer, _)| *layer < depth).map(|(_, at)| at);
-        let by_overlap = word.map(Overlap::max_concurrent);
-        policy.max_concurrent = at.map(|at| at.value).or(by_overlap).unwrap_or(policy.max_concurrent);
-        let value = match policy.max_concurrent {
-            Concurrency::Limited(n) => Value::from(n),
-            Concurrency::Unlimited => "unlimited".into(),
-        };
-        match (at, overlap) {
-            (None, Some(_)) => self.note("max_concurrent", value, overlap),
-            _ => self.note("max_concurrent", value, at),
-        }
-
-        let at = self.find(|w| w.max_waiting.as_ref()).filter(|(layer, _)| *layer < depth).map(|(_, at)| at);
-        let by_overlap = word.and_then(Overlap::max_waiting);
-        policy.max_waiting = at.map(|at| at.value).or(by_overlap).unwrap_or_else(|| default_max_waiting(policy));
-        match (at, by_overlap) {
-            (None, Some(_)) => self.note("max_waiting", policy.max_waiting, overlap),
-            _ => self.note("max_waiting", policy.max_waiting, at),
-        }
-        if let Some(at) = at.filter(|_| policy.max_waiting == 0 && policy.max_concurrent == Concurrency::Unlimited) {
-            let title =
-                format!("`max_waiting = 0` lets nothing into job `{}`: its `max_concurrent` is unlimited", self.name());
-            self.wrong(&at.key, title, "1 or more, or give `max_concurrent` a number");
-        }
-
-        let at = self.value(|w| w.on_full.as_ref());
-        policy.on_full = at.map(|at| at.value);
-        self.note("on_full", policy.rules(Switches::default()).on_full.as_str(), at);
-        let at = self.value(|w| w.priority.as_ref());
-        policy.priority = at.map_or(policy.priority, |at| at.value);
-        self.note("priority", policy.priority.as_str(), at);
-    }
-
-    fn dedup(&mut self, written: &written::Dedup) -> Dedup {
-        let key = written.key.as_ref().map_or(KeyRule::AllArguments, |at| KeyRule::Fields(at.value.clone()));
-        let shown = match &key {
-            KeyRule::AllArguments => "all arguments".into(),
-            KeyRule::Fields(fields) => Value::from(fields.clone()),
-        };
-        let until = written.until.as_ref().map_or(Until::Finish, |at| at.value);
-        let on_duplicate = written.on_duplicate.as_ref().map_or(OnDuplicate::Skip, |at| at.value);
-        self.note("dedup.key", shown, written.key.as_ref());
-        self.note("dedup.until", until.as_str(), written.until.as_ref());
-        self.note("dedup.on_duplicate", on_duplicate.as_str(), written.on_duplicate.as_ref());
-        Dedup { key, until, on_duplicate }
-    }
-
-    pub(super) fn attempts(&mut self, policy: &mut Policy) {
-        let at = self.value(|w| w.attempts.as_ref());
-        policy.attempts = at.map_or(policy.attempts, |at| at.value);
-        self.note("attempts", policy.attempts, at);
-
-        let table = self.value(|w| w.backoff.as_ref()).map(|at| &at.value);
-        let delay = table.and_then(|table| table.delay.as_ref());
-        let factor = table.and_then(|table| table.factor.as_ref());
-        let max = table.and_then(|table| table.max.as_ref());
-        let backoff = &mut policy.backoff;
-        backoff.delay = delay.map_or(backoff.delay, |at| at.value);
-        backoff.factor = factor.map_or(backoff.factor, |at| at.value);
-        backoff.max = max.map_or(backoff.max, |at| at.value);
-        if let Some(span) = max.or(delay).map(|at| at.span.clone()).filter(|_| backoff.delay > backoff.max) {
-            let default = if max.is_none() { ", which is its default" } else { "" };
-            let title =
-                format!("`delay` of job `{}` is longer than its `max` of {}{default}", self.name(), short(backoff.max));
-            self.wrong(&span, title, &format!("max = \"{}\" or longer", short(backoff.delay)));
-        }
-        self.note("backoff.delay", of_duration(backoff.delay), delay);
-        self.note("backoff.factor", number(backoff.factor), factor);
-        self.note("backoff.max", of_duration(backoff.max), max);
-
-        let at = self.value(|w| w.timeout.as_ref());
-        policy.timeout = at.map_or(policy.timeout, |at| at.value);
-        let none = |timeout: Option<Duration>| timeout.map_or("none".into(), of_duration);
-        self.note("timeout", none(policy.timeout), at);
-    }
-
-    /// The arguments of its ticks, which have the fields of its key.
-    pub(super) fn args(&mut self, policy: &Policy) -> Option<String> {
-        let at = self.value(|w| w.args.as_ref());
-        let args = at.map(|at| &at.value);
-        self.note("args", args.cloned().unwrap_or(Value::Null), at);
-        let dedup = policy.dedup.as_ref().filter(|_| policy.schedule.is_some());
-        if let Some(KeyRule::Fields(fields)) = dedup.map(|dedup| &dedup.key)
-            && !self.is_wrong(&["args"])
-            && let Some(why) = value::missing_field(args, fields)
+    fn show(&mut self, mistake: &Mistake) {
+        let Mistake { field, why } = mistake;
+        if let Why::NoKey { .. } = why
+            && self.is_wrong(&["args"])
         {
-            let title = format!("the ticks of job `{}` have no key: {why}", self.name());
-            let (span, right) = match at {
-                Some(at) => (at.key.clone(), "the ticks have these"),
-                None => (self.parts.spot.span.clone(), "write `args` beside `every`"),
-            };
-            let help = format!("its runs are told apart by {}", fields.join(", "));
-            self.found.push(Diagnostic::error(title).at(self.source, span, right).help(help));
+            return;
         }
-        // What reads them bounds them, so that they are good here.
-        args.and_then(|args| Args::of(args.clone()).ok()?.stored()).map(|args| args.to_string())
+        let name = self.name();
+        let error = Diagnostic::error(mistake.title(name));
+        let error = match (self.stands(field), why) {
+            (Some(at), Why::OutOfRange(_) | Why::DelayAboveMax { .. }) => {
+                error.at(self.source, at.span.clone(), why.right())
+            }
+            (Some(at), _) => error.at(self.source, at.key.clone(), why.right()),
+            (None, _) => error.at(self.source, self.parts.spot.span.clone(), why.right()),
+        };
+        self.found.push(why.help(name).into_iter().fold(error, Diagnostic::help));
+    }
+
+    /// Where the most specific layer that has this key has it.
+    fn stands(&self, path: &str) -> Option<&'a At<()>> {
+        self.layers().find_map(|layer| layer.places.get(path))
+    }
+
+    /// Notes every value of the policy, and where it came from.
+    pub(super) fn note_policy(&mut self, written: &Written, policy: &Policy) {
+        for (path, value) in keys::values(policy) {
+            let mut setting = Setting::new(path, plain(&value), self.origin(path, written));
+            if let Some(at) = self.instead.iter().position(|(instead, ..)| *instead == path) {
+                let (_, value, origin) = self.instead.swap_remove(at);
+                let file = self.stands(path).map(|at| at.origin(self.source));
+                setting.origin = origin;
+                setting.instead_of = value.zip(file);
+            }
+            self.settings.push(setting);
+        }
+    }
+
+    fn origin(&self, path: &str, written: &Written) -> Origin {
+        let says = |written: &Written| {
+            let mut all = keys::KEYS.iter().filter(|key| key.path == path).filter_map(|key| key.field());
+            all.any(|field| (field.written)(written).is_some())
+        };
+        if says(written)
+            && let Some(at) = self.stands(path)
+        {
+            return at.origin(self.source);
+        }
+        // By `overlap`, which may have been written out where a key beside it was displaced.
+        let overlap = self.layers().find_map(|layer| Some((layer.written.overlap?, layer.places.get("overlap")?)));
+        match overlap {
+            Some((word, at)) if says(&word.writes()) && (written.overlap.is_some() || says(written)) => {
+                at.origin(self.source)
+            }
+            _ if path == "monitoring" && MONITORING.contains(&self.name()) => Origin::BuiltInList,
+            _ => Origin::Default,
+        }
+    }
+
+    /// Keys of the job's own table that only a schedule gives a meaning.
+    pub(super) fn means_nothing_without_a_schedule(&mut self, written: &Written) {
+        if written.every.is_some() || self.is_wrong(&["every", "cron"]) {
+            return;
+        }
+        for key in ["first", "catch_up", "args", "enabled"] {
+            let Some(at) = self.stands(key).filter(|at| at.section == Section::Own) else { continue };
+            let title = format!("`{key}` means nothing in job `{}`, which has no schedule", self.name());
+            self.found.push(Diagnostic::warning(title).at(self.source, at.key.clone(), "belongs to `every`"));
+        }
     }
 }
 
-fn number(number: f64) -> Value {
-    if number.fract() == 0.0 { Value::from(number as i64) } else { Value::from(number) }
-}
-
-/// The seed's level 1: where a schedule or monitoring has nothing else written there is no place to wait.
-fn default_max_waiting(policy: &Policy) -> u32 {
-    let one_at_a_time = policy.monitoring || policy.schedule.is_some();
-    let limited = policy.max_concurrent != Concurrency::Unlimited;
-    if one_at_a_time && limited && policy.dedup.is_none() { 0 } else { DEFAULT_MAX_WAITING }
+/// The bounds of a key at the top of the file.
+pub(crate) fn of_the_file(name: &str) -> Takes {
+    keys::find(Table::File, name).map_or(Takes::Text, |key| key.takes)
 }

@@ -10,16 +10,18 @@ use jobstile::args::Args;
 use jobstile::scenario::{Happening, InForce, Scenario, Take};
 use jobstile_core::id::{RunId, TriggerId};
 use jobstile_core::policy::Priority;
+use jobstile_core::policy::keys::Takes;
 use jobstile_core::time::Time;
 use toml::de::{DeTable, DeValue};
 
 use super::{Jobs, State};
 use crate::config::diagnostic::{Diagnostic, Failed, Source};
+use crate::config::job::rules::of_the_file;
 use crate::config::keys::{EVENT, SCENARIO};
+use crate::config::parse;
 use crate::config::reader::{Item, Reader, items};
 use crate::config::suggest::nearest;
 use crate::config::value::json;
-use crate::config::{MOST_WORKERS, parse};
 use crate::text::duration;
 
 /// When a scenario begins, unless it says so: 2026-01-01T00:00:00Z.
@@ -136,14 +138,14 @@ impl Reading {
         let mut until = None;
         for item in items(table) {
             match item.name() {
-                "until" => until = Some(self.time(item)),
+                "until" => until = Some(self.reader.span(item)),
                 "start" => settings.start = self.start(item).unwrap_or(START),
                 "workers" => {
-                    settings.workers = self.reader.whole(item, 1..=MOST_WORKERS).map_or(WORKERS, |at| at.value);
+                    settings.workers = self.reader.whole(item, &of_the_file("workers")).map_or(WORKERS, |at| at.value);
                 }
                 "env" => settings.env = Some(item),
                 "takes" => settings.takes = self.by_job(item, Self::takes),
-                "dies" => settings.dies = self.by_job(item, Self::time),
+                "dies" => settings.dies = self.by_job(item, |script, item| script.reader.span(item)),
                 "event" => {}
                 _ => drop(SCENARIO.unknown(item, "in [scenario]", &mut self.reader)),
             }
@@ -153,26 +155,6 @@ impl Reading {
             None => self.reader.wrong(script.key.span(), "the scenario has no end", "until = \"10m\""),
         }
         settings
-    }
-
-    /// A duration; zero is one.
-    fn time(&mut self, item: Item<'_>) -> Option<Duration> {
-        let wrong = match item.value.get_ref() {
-            DeValue::String(text) => match duration::parse(text) {
-                Ok(time) => return Some(time),
-                Err(error) => (error.to_string(), error.right()),
-            },
-            DeValue::Integer(number) => {
-                let error = duration::BadDuration::NoUnit(number.as_str().to_owned());
-                (error.to_string(), error.right())
-            }
-            _ => {
-                self.reader.mismatch(item, "a duration", "as \"90s\", \"5m\" or \"1h 30m\"");
-                return None;
-            }
-        };
-        self.reader.wrong(item.value.span(), wrong.0, wrong.1);
-        None
     }
 
     fn start(&mut self, item: Item<'_>) -> Option<Time> {
@@ -211,8 +193,7 @@ impl Reading {
             DeValue::Array(array) if !array.is_empty() => array.iter().collect(),
             DeValue::String(_) => vec![item.value],
             _ => {
-                self.reader.mismatch(item, "a duration and an end", right);
-                return None;
+                return self.reader.mismatch(item, "a duration and an end", right);
             }
         };
         let mut takes = vec![];
@@ -230,7 +211,7 @@ impl Reading {
         let item = script.value.get_ref().as_table().and_then(|table| items(table).into_iter().find(is_event));
         let Some(item) = item else { return vec![] };
         let Some(array) = item.value.get_ref().as_array() else {
-            self.reader.mismatch(item, "a list of tables", "[[scenario.event]]");
+            self.reader.mismatch::<()>(item, "a list of tables", "[[scenario.event]]");
             return vec![];
         };
         let mut events = vec![];
@@ -247,7 +228,7 @@ impl Reading {
         let all = items(table);
         let of = |name: &str| all.iter().copied().find(|item| item.name() == name);
         for item in &all {
-            if !EVENT.known.contains(&item.name()) {
+            if !EVENT.known().contains(&item.name()) {
                 EVENT.unknown(*item, "in an event", &mut self.reader);
             }
         }
@@ -267,7 +248,7 @@ impl Reading {
             self.reader.wrong(item.key.span(), title, "take it out");
         }
         let at = match of("at") {
-            Some(at) => self.time(at)?,
+            Some(at) => self.reader.span(at)?,
             None => {
                 self.reader.wrong(verb.key.span(), "this event has no time", "at = \"30s\", from the start");
                 return None;
@@ -284,7 +265,7 @@ impl Reading {
             "retry" => What::Plain(Happening::Retry(self.run(verb)?)),
             "env" => What::Env(verb),
             "jobs" => What::Jobs(verb),
-            _ => What::Plain(Happening::Crash(self.time(verb)?)),
+            _ => What::Plain(Happening::Crash(self.reader.span(verb)?)),
         };
         Some(Event { at, span: verb.key.span(), what })
     }
@@ -301,8 +282,9 @@ impl Reading {
                 }
             },
         };
-        let priority = of("priority").and_then(|item| self.reader.word(item, Priority::ALL)).map(|at| at.value);
-        let later = of("in").and_then(|item| self.time(item));
+        let priority =
+            of("priority").and_then(|item| self.reader.word::<Priority>(item, Priority::WORDS)).map(|at| at.value);
+        let later = of("in").and_then(|item| self.reader.span(item));
         let id = of("id").and_then(|item| self.trigger_id(item));
         Some(Happening::Trigger { job, args, priority, later, id })
     }
@@ -318,7 +300,9 @@ impl Reading {
 
     /// The number of a run.
     fn run(&mut self, item: Item<'_>) -> Option<RunId> {
-        self.reader.whole(item, 1..=u32::MAX).map(|at| RunId(at.value.into()))
+        self.reader
+            .whole(item, &Takes::Whole { least: 1, most: u32::MAX.into(), or: None })
+            .map(|at| RunId(at.value.into()))
     }
 
     fn warn(&mut self, span: Range<usize>, title: impl Into<String>, label: &str) {

@@ -82,7 +82,7 @@ proptest! {
 
     #[test]
     fn any_value_of_any_key_is_survived(
-        key in prop::sample::select(crate::config::keys::JOB.known.to_vec()),
+        key in prop::sample::select(crate::config::keys::JOB.known()),
         value in prop::sample::select(vec![
             "1", "-1", "0", "1.5", "inf", "nan", "true", "\"\"", "\"x\"", "\"5s\"", "\"none\"", "[]", "[1]", "[\"a\"]", "{}",
             "{ a = 1 }", "{ key = [] }", "{ delay = 1 }", "{ url = \"x\" }", "2020-01-01", "9223372036854775807", "0xff",

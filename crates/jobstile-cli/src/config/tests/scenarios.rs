@@ -50,10 +50,31 @@ fn a_script_changes_variables_and_jobs() {
     jobs.merge_jobs(entry(&file, "c")).expect("good");
     assert_eq!(sync(&state(&jobs)), (seconds(10), Some(3), 0, 9));
     assert_eq!(state(&jobs).jobs.len(), 3);
-    jobs.merge_jobs(entry(&file, "d")).expect("good");
-    assert_eq!(sync(&state(&jobs)), (seconds(10), Some(1), 100_000, 9));
+    let mut other = Jobs::read(&source, &file).expect("good");
+    other.merge_jobs(entry(&file, "d")).expect("good");
+    assert_eq!(sync(&state(&other)), (seconds(10), Some(1), 100_000, 2));
     let failed = jobs.merge_jobs(entry(&file, "e")).expect_err("an unknown key");
     assert!(failed.render(false).contains("unknown key `handler` in job `sync`"));
+}
+
+/// Whichever came first, a script cannot make of a job what no file could say.
+#[test]
+fn a_script_makes_no_contradictory_job() {
+    for (first, then) in [
+        ("dedup = { key = [] }", "monitoring = true"),
+        ("monitoring = true", "dedup = { key = [] }"),
+        ("monitoring = true", "overlap = \"queue\""),
+        ("overlap = \"queue\"", "monitoring = true"),
+        ("overlap = \"queue\"", "max_concurrent = 2"),
+        ("max_concurrent = 2", "overlap = \"queue\""),
+    ] {
+        let text = format!("[jobs.j]\n{first}\n[scenario]\nuntil = \"1m\"\na = {{ j = {{ {then} }} }}\n");
+        let source = source(&text);
+        let file = crate::config::parse(&source).expect("TOML");
+        let mut jobs = Jobs::read(&source, &file).expect("good");
+        jobs.merge_jobs(entry(&file, "a")).expect("good by itself");
+        assert!(jobs.state().is_err(), "{first}, then {then}");
+    }
 }
 
 /// The scenario files of the project, as this program reads them.

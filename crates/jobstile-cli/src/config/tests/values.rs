@@ -29,19 +29,23 @@ fn rules(policy: &Policy) -> String {
 #[test]
 fn the_two_rules_and_their_defaults() {
     for (keys, expected) in [
-        ("", "unlimited+100000 fail"),
+        // A job never stacks up by default.
+        ("", "1+100000 fail all start skip"),
+        ("attempts = 3", "1+100000 fail all start skip"),
         ("every = \"1h\"", "1+0 skip"),
         ("monitoring = true", "1+0 skip"),
         ("max_concurrent = 3", "3+100000 fail"),
+        ("max_waiting = 3", "1+3 fail"),
+        ("dedup = {}", "1+100000 fail all finish skip"),
         ("every = \"1h\"\nmax_concurrent = 3", "3+0 skip"),
         ("every = \"1h\"\nmax_concurrent = \"unlimited\"", "unlimited+100000 fail"),
         ("every = \"1h\"\nmax_waiting = 5", "1+5 fail"),
         ("every = \"1h\"\non_full = \"fail\"", "1+0 fail"),
         ("every = \"1h\"\ndedup = {}", "1+100000 fail all finish skip"),
-        ("dedup = { key = [] }", "unlimited+100000 fail [] finish skip"),
+        ("dedup = { key = [] }", "1+100000 fail [] finish skip"),
         (
             "dedup = { key = [\"w\", \"n\"], until = \"start\", on_duplicate = \"fail\" }",
-            "unlimited+100000 fail [w,n] start fail",
+            "1+100000 fail [w,n] start fail",
         ),
         ("overlap = \"skip\"", "1+0 skip"),
         ("overlap = \"queue-one\"", "1+100000 fail all start skip"),

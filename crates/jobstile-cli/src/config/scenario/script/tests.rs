@@ -161,7 +161,7 @@ fn every_mistake_of_an_event_has_its_place() {
         ),
         (
             "at = \"1s\"\njobs = { j = { max_concurrent = 0 } }",
-            "6:33 error: `max_concurrent` is out of range (1 to 10000)",
+            "6:33 error: `max_concurrent` is out of range (1 to 10000, or \"unlimited\")",
         ),
         (
             "at = \"1s\"\nenv = { JOBSTILE_K_ENABLED = \"1\" }",

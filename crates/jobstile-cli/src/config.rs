@@ -72,15 +72,14 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// The origin of each of a list of settings, as the store keeps them: one JSON object. What a variable stands instead
-    /// of has a name of its own there.
+    /// Where each of a list of settings came from, as the store keeps it.
     pub(crate) fn origins(settings: &[Setting]) -> String {
-        let all = settings.iter().map(|setting| (setting.key.to_owned(), setting.origin.to_string().into()));
-        let written = settings.iter().filter_map(|setting| {
-            let (value, _) = setting.instead_of.as_ref()?;
-            Some((format!("{} instead of", setting.key), setting::shown(value).into()))
-        });
-        Value::Object(all.chain(written).collect()).to_string()
+        let source = |setting: &Setting| jobstile::origin::Source {
+            origin: setting.origin.kept(),
+            instead_of: setting.instead_of.as_ref().map(|(value, origin)| (value.clone(), origin.kept())),
+        };
+        let all = settings.iter().map(|setting| (setting.key.to_owned(), source(setting)));
+        jobstile::origin::Origins(all.collect()).write()
     }
 }
 

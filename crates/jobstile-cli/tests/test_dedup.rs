@@ -22,6 +22,7 @@ overlap = "queue-one"
 every = "30s"
 overlap = "queue"
 [jobs.free]
+overlap = "allow"
 [jobs.keyed]
 every = "30s"
 args = { wallet = "A" }

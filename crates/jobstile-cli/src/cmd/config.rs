@@ -50,7 +50,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     if args.schema {
-        text::out(&format!("{:#}\n", schema()))?;
+        text::out(&json::document(&schema(), false))?;
         return Ok(Code::Done);
     }
     let gathered = gather(global, args.env_file.as_deref())?;

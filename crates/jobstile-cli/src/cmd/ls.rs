@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jobstile::client::{JobInfo, RunFilter};
+use jobstile::origin::Origins;
 use jobstile_core::run::State;
 use serde_json::{Value, json};
 
@@ -128,10 +129,7 @@ fn note(job: &JobInfo, stuck: Option<&String>, times: &Times) -> (String, Paint)
 
 /// Where a value of a job came from.
 pub(crate) fn origin(origins: &str, key: &str) -> String {
-    match json::kept(Some(origins)).get(key) {
-        Some(Value::String(text)) => text.clone(),
-        _ => "default".into(),
-    }
+    words::origin(Origins::read(origins).origin(key))
 }
 
 // Each node's reason; one that they share is said once.

@@ -4,7 +4,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use jobstile::origin;
+
 use crate::config::diagnostic::Source;
+use crate::text::words;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,20 +66,26 @@ impl Origin {
             Self::Flag(_) => "flag",
         }
     }
+
+    /// As the store keeps it.
+    pub(crate) fn kept(&self) -> origin::Origin {
+        let place = |spot: &Spot| origin::Place { file: spot.source.name.clone(), line: spot.line() };
+        match self {
+            Self::Default => origin::Origin::Default,
+            Self::BuiltInList => origin::Origin::BuiltInList,
+            Self::File(spot, section) => {
+                origin::Origin::File { place: place(spot), defaults: *section == Section::Defaults }
+            }
+            Self::Variable(name, spot) => {
+                origin::Origin::Variable { name: name.clone(), place: spot.as_ref().map(place) }
+            }
+            Self::Flag(name) => origin::Origin::Flag((*name).to_owned()),
+        }
+    }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::BuiltInList => f.write_str("built-in list"),
-            Self::File(spot, section) => {
-                write!(f, "{}:{}", spot.source.name, spot.line())?;
-                if *section == Section::Defaults { f.write_str(" [defaults]") } else { Ok(()) }
-            }
-            Self::Variable(name, Some(spot)) => write!(f, "{}:{} {name}", spot.source.name, spot.line()),
-            Self::Variable(name, None) => write!(f, "environment {name}"),
-            Self::Flag(name) => f.write_str(name),
-        }
+        f.write_str(&words::origin(&self.kept()))
     }
 }

@@ -25,11 +25,6 @@ pub(crate) struct At<T> {
 }
 
 impl<T> At<T> {
-    /// The same place, another value.
-    pub(crate) fn with<U>(&self, value: U) -> At<U> {
-        At { value, span: self.span.clone(), key: self.key.clone(), section: self.section }
-    }
-
     /// Where it came from: the key and its value.
     pub(crate) fn origin(&self, source: &Arc<Source>) -> Origin {
         let span = self.key.start..self.span.end.max(self.key.end);
@@ -174,10 +169,6 @@ impl Reader {
     fn plain<T: Plain>(&mut self, item: Item<'_>, takes: &Takes) -> Option<At<T>> {
         let value = self.value(item, takes).and_then(T::of)?;
         Some(self.at(item, value))
-    }
-
-    pub(crate) fn boolean(&mut self, item: Item<'_>) -> Option<At<bool>> {
-        self.plain(item, &Takes::Flag)
     }
 
     pub(crate) fn whole(&mut self, item: Item<'_>, takes: &Takes) -> Option<At<u32>> {

@@ -1,6 +1,7 @@
 //! Sentences about runs, the same in every command.
 
 use jobstile::client::RunInfo;
+use jobstile::origin::{Origin, Place};
 use jobstile_core::run::State;
 use serde_json::Value;
 
@@ -120,6 +121,21 @@ pub(crate) fn with_code(sentence: &str, code: &str) -> String {
     let width = super::table::width(sentence);
     let gap = EDGE.saturating_sub(width).max(3);
     format!("{sentence}{}{code}\n", " ".repeat(gap))
+}
+
+/// Where a value came from: `jobstile.toml:4`, `environment AIBTC_J_ENABLED`, `default`.
+pub(crate) fn origin(origin: &Origin) -> String {
+    match origin {
+        Origin::Default => "default".to_owned(),
+        Origin::BuiltInList => "built-in list".to_owned(),
+        Origin::File { place: Place { file, line }, defaults } => {
+            format!("{file}:{line}{}", if *defaults { " [defaults]" } else { "" })
+        }
+        Origin::Variable { name, place: Some(Place { file, line }) } => format!("{file}:{line} {name}"),
+        Origin::Variable { name, place: None } => format!("environment {name}"),
+        Origin::Flag(name) => name.clone(),
+        Origin::Words(words) => words.clone(),
+    }
 }
 
 #[cfg(test)]

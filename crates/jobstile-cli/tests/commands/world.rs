@@ -98,7 +98,8 @@ impl World {
 
     /// These come to them, and the switches are these.
     pub(crate) fn apply(&mut self, jobs: Vec<(&str, Policy)>, switches: Switches, replace: bool) {
-        let origins = r#"{"every":"jobstile.toml:3","enabled":"AIBTC_REPORT_ENABLED"}"#;
+        let origins = r#"{"every":{"kind":"file","file":"jobstile.toml","line":3,"defaults":false},
+            "enabled":{"kind":"variable","name":"AIBTC_REPORT_ENABLED"}}"#;
         let jobs = jobs
             .into_iter()
             .map(|(name, policy)| JobPolicy { name: name.into(), policy, origins: origins.into() })
@@ -107,7 +108,7 @@ impl World {
             owner: "/srv/jobstile.toml".into(),
             by: "anna@web1".into(),
             switches: Some(switches),
-            origins: r#"{"deduplication":"default"}"#.into(),
+            origins: r#"{"deduplication":{"kind":"default"}}"#.into(),
             jobs,
             replace,
             taken: vec![],

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jobstile::client::{JobInfo, Liveness, RunFilter, RunInfo, hour_of};
 use jobstile::engine::LOOK_FOR_COMMANDS;
+use jobstile::origin::{Origin, Origins};
 use jobstile::store::numbers::Numbers;
 use jobstile_core::policy::{Concurrency, KeyRule, Policy, Switches, Until};
 use jobstile_core::run::State;
@@ -16,7 +17,7 @@ use crate::cmd::open::Opened;
 use crate::error::Error;
 use crate::text::duration::{short, spoken};
 use crate::text::time::Times;
-use crate::text::words::{count, number};
+use crate::text::words::{self, count, number};
 
 /// Hours that the pattern is taken from.
 const PATTERN_HOURS: i64 = 24;
@@ -137,15 +138,17 @@ impl Known<'_> {
 
     // `AIBTC_TWEET_ENABLED=false (environment of web1)`, or the line of the file that says so.
     fn switched_off_by(&self) -> String {
-        let origin = crate::cmd::ls::origin(&self.job.origins, "enabled");
-        let Some(variable) = origin.strip_prefix("environment ") else { return origin };
+        let origins = Origins::read(&self.job.origins);
+        let Origin::Variable { name, place: None } = origins.origin("enabled") else {
+            return words::origin(origins.origin("enabled"));
+        };
         let nodes: Vec<&str> = self.opened.alive.iter().map(|node| node.row.name.as_str()).collect();
         let whose = if nodes.is_empty() { "the daemon".to_owned() } else { nodes.join(", ") };
-        let written = match crate::cmd::ls::origin(&self.job.origins, "enabled instead of").as_str() {
-            "default" => String::new(),
-            value => format!("; the file says enabled = {value}"),
+        let written = match origins.instead_of("enabled") {
+            None => String::new(),
+            Some((value, _)) => format!("; the file says enabled = {value}"),
         };
-        format!("{variable}=false (environment of {whose}{written})")
+        format!("{name}=false (environment of {whose}{written})")
     }
 
     // Runs that wait besides the one that the answer is about, and one that only counts as running.

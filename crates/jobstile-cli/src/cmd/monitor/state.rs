@@ -6,6 +6,7 @@ use std::time::Duration;
 use jobstile::client::{
     AttemptInfo, Client, DeadRun, DecisionFilter, DecisionInfo, JobInfo, Liveness, NodeInfo, RunFilter, RunInfo, hour_of,
 };
+use jobstile::origin::{Origin, Origins, Place};
 use jobstile::store::numbers::Numbers;
 use jobstile_core::policy::{Concurrency, Places, Switches};
 use jobstile_core::run;
@@ -16,6 +17,7 @@ use super::events::{self, Event};
 use crate::cmd::ls;
 use crate::cmd::open::{Opened, SILENCE};
 use crate::error::Error;
+use crate::text::words;
 
 /// Hours that averages are taken from, besides this one.
 const HOURS: i64 = 24;
@@ -275,14 +277,10 @@ impl Job {
     /// What switches it off: `AIBTC_TWEET_ENABLED=false`, or the line of the file; none: nothing does.
     pub(super) fn switched_off_by(&self) -> Option<String> {
         self.info.policy.as_ref().filter(|policy| !policy.enabled)?;
-        let origin = ls::origin(&self.info.origins, "enabled");
-        // A variable stands last, after where it was found.
-        let (place, name) = origin.rsplit_once(' ').unwrap_or(("", &origin));
-        let is_variable = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-        Some(match (is_variable, place) {
-            (true, "" | "environment") => format!("{name}=false"),
-            (true, place) => format!("{name}=false ({place})"),
-            (false, _) => format!("enabled = false ({origin})"),
+        Some(match Origins::read(&self.info.origins).origin("enabled") {
+            Origin::Variable { name, place: None } => format!("{name}=false"),
+            Origin::Variable { name, place: Some(Place { file, line }) } => format!("{name}=false ({file}:{line})"),
+            origin => format!("enabled = false ({})", words::origin(origin)),
         })
     }
 }

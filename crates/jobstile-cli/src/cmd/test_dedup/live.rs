@@ -2,6 +2,7 @@
 
 use jobstile::args;
 use jobstile::op::Trigger;
+use jobstile::origin::Origins;
 use jobstile_core::decide::Decision;
 use jobstile_core::trigger::{Source, When};
 
@@ -11,7 +12,7 @@ use crate::args::Global;
 use crate::cmd::open::{self, Opened, open_quietly};
 use crate::error::Error;
 use crate::exit::Code;
-use crate::text::json::kept;
+use crate::text::words;
 
 /// The policy in the store, where a daemon works.
 pub(super) fn test(args: &Args, global: &Global) -> Result<Tested, Error> {
@@ -34,8 +35,8 @@ pub(super) fn test(args: &Args, global: &Global) -> Result<Tested, Error> {
         jobs.push(((*name).to_owned(), (*policy).clone(), counted));
     }
     let version = opened.client.switches_from()?;
-    let origins = kept(version.as_ref().map(|version| version.origins.as_str()));
-    let cause = |key: &str| origins[key].as_str().unwrap_or("default").to_owned();
+    let origins = Origins::read(version.as_ref().map_or("{}", |version| &version.origins));
+    let cause = |key: &str| words::origin(origins.origin(key));
     Ok(Tested {
         of: opened.shown.clone(),
         how: "on the running system",

@@ -116,7 +116,8 @@ fn an_environment_file_shows_its_lines() {
         instead.map(|(value, origin)| (value, origin.to_string())),
         Some(("2m".into(), "jobstile.toml:7".into()))
     );
-    assert!(Loaded::origins(&tweet.settings).contains(r#""every instead of":"2m""#));
+    let kept = jobstile::origin::Origins::read(&Loaded::origins(&tweet.settings));
+    assert_eq!(kept.instead_of("every").map(|(value, _)| value.clone()), Some("2m".into()));
     assert!(!loaded.switches.aggressive);
     assert_eq!(environment.of_files().last(), Some(("AIBTC_TWEET_INTERVAL_SECONDS", "300")));
 }

@@ -92,7 +92,8 @@ pub(crate) fn write(origins: &Origins) -> String {
         .iter()
         .map(|(key, source)| {
             let instead_of = source.instead_of.as_ref();
-            let instead_of = instead_of.map(|(value, origin)| InsteadDoc { value: value.clone(), origin: origin.into() });
+            let instead_of =
+                instead_of.map(|(value, origin)| InsteadDoc { value: value.clone(), origin: origin.into() });
             (key, SourceDoc { origin: (&source.origin).into(), instead_of })
         })
         .collect();

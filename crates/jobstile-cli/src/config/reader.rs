@@ -171,6 +171,10 @@ impl Reader {
         Some(self.at(item, value))
     }
 
+    pub(crate) fn boolean(&mut self, item: Item<'_>) -> Option<At<bool>> {
+        self.plain(item, &Takes::Flag)
+    }
+
     pub(crate) fn whole(&mut self, item: Item<'_>, takes: &Takes) -> Option<At<u32>> {
         self.plain(item, takes)
     }

@@ -109,7 +109,7 @@ fn http(item: Item<'_>, place: &str, reader: &mut Reader) -> Option<At<Call>> {
         return None;
     };
     let address = address?;
-    let call = Http { method: method?, url: address.value, headers };
+    let call = Http { method: method?, url: address.value, headers, on_cancel: None };
     match call.check() {
         Ok(()) => Some(reader.at(item, Call::Http(call))),
         Err(why) => {

@@ -1,29 +1,35 @@
 //! HTTP calls as jobs.
 
+mod client;
+mod words;
+
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::{Method, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use jiff::fmt::rfc2822;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
-use reqwest::{Client, Method, Response, Url, redirect};
 use tokio::sync::watch;
+use url::Url;
 
+use self::client::{Client, Failed};
+use self::words::{MAX_BEGINNING, cause, first_text};
 use super::keeper::{stopped, timer};
 use super::output::{self, Writer};
-use super::{Attempt, Ended, Outcome, Stop};
+use super::{Attempt, Ended, Outcome, Stop, result};
 use crate::text;
 
-/// Longest wait for a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// Longest time that a server may ask us to wait.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// How much of an answer is read: what is longer has no end.
 const MAX_ANSWER: u64 = 64 << 20;
-/// How much of an answer's beginning is looked at for its first line.
-const MAX_FIRST_LINE: usize = 512;
+/// Longest time for the call that tells a server of an end.
+const TELL_WITHIN: Duration = Duration::from_secs(10);
 /// The one placeholder of an address.
 const JOB: &str = "{job}";
 
@@ -31,7 +37,9 @@ const JOB: &str = "{job}";
 ///
 /// The arguments are sent as JSON (with GET and HEAD only if there are any), with the headers `Jobstile-Job`,
 /// `Jobstile-Run-Id`, `Jobstile-Attempt` and `Jobstile-Fence`. An answer of 2xx is a success, all else a failure; a redirect is
-/// not followed. No proxy is used, whatever the environment says.
+/// not followed. No proxy is used, whatever the environment says. Each call has a connection of its own.
+///
+/// An attempt's slot bounds calls, not the work behind them: a server may go on after its call was ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     /// `POST` and the like.
@@ -40,6 +48,9 @@ pub struct Http {
     pub url: String,
     /// Further headers; those named above cannot be changed.
     pub headers: BTreeMap<String, String>,
+    /// Where to say that an attempt was cancelled, interrupted or timed out: one POST with the headers of the call and
+    /// `Jobstile-Outcome`, so that the server can end its work. Nobody is told by default.
+    pub on_cancel: Option<String>,
 }
 
 struct Request {
@@ -54,17 +65,16 @@ impl Http {
     /// # Errors
     /// If it cannot: why.
     pub fn check(&self) -> Result<(), String> {
+        if let Some(on_cancel) = &self.on_cancel {
+            address(on_cancel, "job")?;
+        }
         self.request("job").map(drop)
     }
 
     fn request(&self, job: &str) -> Result<Request, String> {
         let method = Method::from_bytes(self.method.as_bytes())
             .map_err(|_| format!("not an HTTP method: {}", text::clean(&self.method)))?;
-        let url = Url::parse(&self.url.replace(JOB, job))
-            .map_err(|error| format!("not an address: {} ({error})", text::clean(&self.url)))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(format!("not an HTTP address: {}", text::clean(&self.url)));
-        }
+        let url = address(&self.url, job)?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("jobstile/", env!("CARGO_PKG_VERSION"))));
@@ -80,6 +90,36 @@ impl Http {
     }
 }
 
+/// An address of HTTP, with the job's name in its place.
+fn address(written: &str, job: &str) -> Result<Url, String> {
+    let url = Url::parse(&written.replace(JOB, job))
+        .map_err(|error| format!("not an address: {} ({error})", text::clean(written)))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(format!("not an HTTP address: {}", text::clean(written)));
+    }
+    Ok(url)
+}
+
+impl Request {
+    /// With the headers that say which attempt it is of.
+    fn of(mut self, attempt: &Attempt) -> client::Request {
+        let numbers = [
+            ("jobstile-run-id", attempt.run.0 as u64),
+            ("jobstile-attempt", attempt.attempt.into()),
+            ("jobstile-fence", attempt.fence.0 as u64),
+        ];
+        for (name, number) in numbers {
+            self.headers.insert(HeaderName::from_static(name), number.into());
+        }
+        if let Ok(job) = HeaderValue::from_str(&attempt.job) {
+            self.headers.insert(HeaderName::from_static("jobstile-job"), job);
+        }
+        let bodiless = matches!(self.method, Method::GET | Method::HEAD) && attempt.args.as_ref() == "null";
+        let body = if bodiless { Bytes::new() } else { Bytes::copy_from_slice(attempt.args.as_bytes()) };
+        client::Request { method: self.method, url: self.url, headers: self.headers, body }
+    }
+}
+
 /// Makes calls; its client comes with the first one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Caller {
@@ -91,7 +131,7 @@ impl Caller {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = client().map_err(|error| format!("no HTTP client: {}", cause(&*error)))?;
+        let client = Client::new().map_err(|error| format!("no HTTP client: {}", cause(&*error)))?;
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -112,13 +152,16 @@ impl Caller {
             Err(reason) => return Ended::new(Outcome::NotStarted, reason),
         };
         let mut ended = tokio::select! {
-            ended = exchange(client, request, attempt, &mut writer) => ended,
+            ended = exchange(client, request.of(attempt), attempt, &mut writer) => ended,
             () = timer(attempt.timeout) => {
                 Ended::new(Outcome::Timeout, Ended::timed_out(attempt.timeout))
             }
             request = stopped(&mut stop, None) => Ended::new(request.outcome(), None),
         };
         writer.close();
+        if matches!(ended.outcome, Outcome::Timeout | Outcome::Cancelled | Outcome::Interrupted) {
+            tell(client, http, attempt, ended.outcome).await;
+        }
         if let Ok(output) = output::read(dir, attempt.run, attempt.fence) {
             ended.output = output;
         }
@@ -126,79 +169,77 @@ impl Caller {
     }
 }
 
-/// The provider is named here, so that no program that uses the library has to install one.
-fn client() -> Result<Client, Box<dyn Error + Send + Sync>> {
-    use rustls_platform_verifier::BuilderVerifierExt;
-    let tls = || {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
+/// Tells the server that the attempt was ended, if it wants to know.
+async fn tell(client: &Client, http: &Http, attempt: &Attempt, outcome: Outcome) {
+    let Some(on_cancel) = &http.on_cancel else { return };
+    let told = async {
+        let mut request = http.request(&attempt.job)?;
+        (request.method, request.url) = (Method::POST, address(on_cancel, &attempt.job)?);
+        let word = HeaderValue::from_static(outcome.as_str());
+        request.headers.insert(HeaderName::from_static("jobstile-outcome"), word);
+        let answer = client.send(request.of(attempt)).await.map_err(|failed| failed.to_string())?;
+        let status = answer.status();
+        if status.is_success() { Ok(()) } else { Err(format!("HTTP status {status}")) }
     };
-    let tls = match tls()?.with_platform_verifier() {
-        Ok(tls) => tls.with_no_client_auth(),
-        // A machine without certificates can still call its own loopback; whatever needs one is refused.
-        Err(_) => tls()?.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(),
-    };
-    Ok(Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .connect_timeout(CONNECT_WITHIN)
-        .build()?)
+    let told = tokio::time::timeout(TELL_WITHIN, told).await;
+    let told = told.unwrap_or_else(|_| Err(format!("no answer within {} s", TELL_WITHIN.as_secs())));
+    if let Err(reason) = told {
+        tracing::warn!(job_type = attempt.job.as_str(), run = attempt.run.0, reason, "Server not told of an end");
+    }
 }
 
-async fn exchange(client: &Client, request: Request, attempt: &Attempt, writer: &mut Writer) -> Ended {
-    let bodiless = matches!(request.method, Method::GET | Method::HEAD);
-    let mut builder = client
-        .request(request.method, request.url)
-        .headers(request.headers)
-        .header("Jobstile-Job", &attempt.job)
-        .header("Jobstile-Run-Id", attempt.run.0)
-        .header("Jobstile-Attempt", attempt.attempt)
-        .header("Jobstile-Fence", attempt.fence.0);
-    if !bodiless || attempt.args.as_ref() != "null" {
-        builder = builder.body(attempt.args.to_string());
-    }
-    let answer = match builder.send().await {
-        Ok(answer) => answer,
-        // An address may hold secrets, so it is not repeated.
-        Err(error) => {
-            let what = if error.is_connect() { "cannot connect" } else { "no answer" };
-            return Ended::new(Outcome::Failure, format!("{what}: {}", cause(&error.without_url())));
+impl std::fmt::Display for Failed {
+    // An address may hold secrets, so it is not repeated.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failed::Connect(error) => write!(f, "cannot connect: {}", cause(&**error)),
+            Failed::NoAnswer(error) => write!(f, "no answer: {}", cause(&**error)),
+            Failed::OnlyProvisional => f.write_str("the server sends provisional answers (1xx) without end"),
         }
+    }
+}
+
+async fn exchange(client: &Client, request: client::Request, attempt: &Attempt, writer: &mut Writer) -> Ended {
+    let answer = match client.send(request).await {
+        Ok(answer) => answer,
+        Err(failed) => return Ended::new(Outcome::Failure, failed.to_string()),
     };
     let status = answer.status();
     let retry_after = retry_after(answer.headers());
-    let mut first = Vec::new();
-    match keep(answer, writer, &mut first).await {
+    let given = answer.headers().get(result::HEADER).map(|value| value.as_bytes().to_vec());
+    let mut beginning = Vec::new();
+    match keep(answer, writer, &mut beginning).await {
         Ok(true) => {}
         Ok(false) => return Ended::new(Outcome::Failure, "the answer is longer than 64 MiB".to_owned()),
-        Err(error) => {
-            let reason = format!("the answer broke off: {}", cause(&error.without_url()));
-            return Ended::new(Outcome::Failure, reason);
-        }
+        Err(error) => return Ended::new(Outcome::Failure, format!("the answer broke off: {}", cause(&error))),
     }
     if status.is_success() {
-        return Ended::new(Outcome::Success, None);
+        let mut ended = Ended::new(Outcome::Success, None);
+        ended.take_result(attempt, given.as_deref());
+        return ended;
     }
     let mut message = format!("HTTP status {status}");
-    let line = first.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    if let Some(line) = line.into_iter().find(|line| !line.is_empty()) {
-        message = format!("{message}, \"{}\"", text::clean_bytes_to(line, 300));
+    if let Some(text) = first_text(&beginning) {
+        message = format!("{message}, \"{}\"", text::clean_bytes_to(&text, 300));
     }
     Ended { retry_after, ..Ended::new(Outcome::Failure, message) }
 }
 
 // Whether it came to its end within what is read of an answer.
-async fn keep(mut answer: Response, writer: &mut Writer, first: &mut Vec<u8>) -> Result<bool, reqwest::Error> {
+async fn keep(
+    mut answer: Response<Incoming>,
+    writer: &mut Writer,
+    beginning: &mut Vec<u8>,
+) -> Result<bool, hyper::Error> {
     let mut length = 0u64;
-    while let Some(bytes) = answer.chunk().await? {
+    while let Some(frame) = answer.frame().await {
+        let Ok(bytes) = frame?.into_data() else { continue };
         length += bytes.len() as u64;
         if length > MAX_ANSWER {
             return Ok(false);
         }
-        let room = MAX_FIRST_LINE.saturating_sub(first.len());
-        first.extend(&bytes[..bytes.len().min(room)]);
+        let room = MAX_BEGINNING.saturating_sub(beginning.len());
+        beginning.extend(&bytes[..bytes.len().min(room)]);
         writer.write(&bytes);
     }
     Ok(true)
@@ -218,15 +259,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         }
     };
     Some(wait.min(MAX_RETRY_AFTER))
-}
-
-/// What is at the bottom of an error; what lies above only says that there was one.
-fn cause(error: &(dyn Error + 'static)) -> String {
-    let mut bottom = error;
-    while let Some(below) = bottom.source() {
-        bottom = below;
-    }
-    bottom.to_string()
 }
 
 #[cfg(test)]
@@ -263,8 +295,12 @@ mod tests {
 
     #[test]
     fn a_call_that_cannot_be_made_says_why() {
-        let http =
-            |method: &str, url: &str| Http { method: method.to_owned(), url: url.to_owned(), headers: BTreeMap::new() };
+        let http = |method: &str, url: &str| Http {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers: BTreeMap::new(),
+            on_cancel: None,
+        };
         assert_eq!(http("POST", "http://127.0.0.1:8000/jobs/{job}").check(), Ok(()));
         let wrong = http("PO ST", "http://localhost").check();
         assert_eq!(wrong, Err("not an HTTP method: PO ST".to_owned()));

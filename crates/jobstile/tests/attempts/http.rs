@@ -57,7 +57,7 @@ fn says(text: &'static str) -> impl Fn(&mut TcpStream) + Send + 'static {
 
 fn call(method: &str, url: String) -> Definition {
     let headers = BTreeMap::from([("X-Token".to_owned(), "secret".to_owned())]);
-    Definition::Http(Http { method: method.to_owned(), url, headers })
+    Definition::Http(Http { method: method.to_owned(), url, headers, on_cancel: None })
 }
 
 async fn run(attempt: Attempt, definition: &Definition) -> Ended {
@@ -253,4 +253,84 @@ async fn an_answer_without_end_is_not_read_without_end() {
     });
     let ended = run(attempt("null"), &call("GET", format!("http://{address}/"))).await;
     assert_eq!((ended.outcome, ended.message.as_deref()), (Outcome::Failure, Some("the answer is longer than 64 MiB")));
+}
+
+/// A server that keeps connections, and closes one when a second call comes on it.
+fn closes_at_the_second_call() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            std::thread::spawn(move || {
+                if hear(&stream).is_some() {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").expect("written");
+                    // The first byte of another call: it closes.
+                    let _ = stream.read(&mut [0]);
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_fails_because_of_another_ones_connection() {
+    let definition = call("POST", format!("http://{}/x", closes_at_the_second_call()));
+    let node = Node::new();
+    for _ in 0..10 {
+        let ended = node.run(attempt("null"), &definition).await;
+        assert_eq!((ended.outcome, ended.message), (Outcome::Success, None));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provisional_answers_without_end_are_a_failure() {
+    let (address, _heard) = server(|stream| while stream.write_all(b"HTTP/1.1 102 Processing\r\n\r\n").is_ok() {});
+    let definition = call("POST", format!("http://{address}/"));
+    let running = run(attempt("null"), &definition);
+    let ended = tokio::time::timeout(Duration::from_secs(20), running).await.expect("in time");
+    let sentence = "the server sends provisional answers (1xx) without end";
+    assert_eq!((ended.outcome, ended.message.as_deref()), (Outcome::Failure, Some(sentence)));
+    // A few are as they should be.
+    let (address, _heard) = server(says(
+        "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+    ));
+    assert_eq!(run(attempt("null"), &call("POST", format!("http://{address}/"))).await.outcome, Outcome::Success);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_wants_to_know_is_told_of_an_end() {
+    let (told_at, told) = server(says("HTTP/1.1 204 No Content\r\n\r\n"));
+    let (address, _hung_up) = silent();
+    let on_cancel = Some(format!("http://{told_at}/cancel/{{job}}"));
+    let headers = BTreeMap::from([("X-Token".to_owned(), "secret".to_owned())]);
+    let http = Http { method: "GET".to_owned(), url: format!("http://{address}/"), headers, on_cancel };
+    let attempt = Attempt { timeout: Some(Duration::from_millis(50)), ..attempt("{\"a\":1}") };
+    let (run_id, fence) = (attempt.run, attempt.fence);
+    assert_eq!(run(attempt, &Definition::Http(http)).await.outcome, Outcome::Timeout);
+    let heard = told.recv_timeout(Duration::from_secs(10)).expect("a call");
+    assert_eq!((heard.line.as_str(), heard.body.as_str()), ("POST /cancel/sync HTTP/1.1", "{\"a\":1}"));
+    let header = |name: &str| heard.headers.get(name).cloned().unwrap_or_default();
+    assert_eq!(header("jobstile-run-id"), run_id.to_string());
+    assert_eq!(header("jobstile-fence"), fence.to_string());
+    assert_eq!((header("jobstile-outcome").as_str(), header("x-token").as_str()), ("timeout", "secret"));
+    assert!(told.try_recv().is_err(), "one call");
+}
+
+#[tokio::test]
+async fn an_answer_gives_a_result_in_a_header() {
+    let (address, _heard) =
+        server(says("HTTP/1.1 200 OK\r\njobstile-result: {\"rows\": 3}\r\ncontent-length: 0\r\n\r\n"));
+    let ended = run(attempt("null"), &call("POST", format!("http://{address}/"))).await;
+    assert_eq!(ended.result.as_deref(), Some("{\"rows\": 3}"));
+}
+
+#[tokio::test]
+async fn an_error_page_gives_its_title() {
+    let (address, _heard) = server(says(
+        "HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\n\r\n<!DOCTYPE html>\n<html><head><title>api is down</title></head>",
+    ));
+    let ended = run(attempt("null"), &call("POST", format!("http://{address}/"))).await;
+    assert_eq!(ended.message.as_deref(), Some("HTTP status 502 Bad Gateway, \"api is down\""));
 }

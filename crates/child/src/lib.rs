@@ -10,19 +10,54 @@ pub const LIMIT: Duration = Duration::from_secs(120);
 /// Between two looks whether it has ended.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// A command whose child has a time limit.
+/// The variable that chooses a planted bug.
+const BUG: &str = "JOBSTILE_BUG";
+
+/// A command of a test: its child has a time limit, and the bug that is planted, if one is.
 pub trait Limited {
+    /// Without the variables of whoever runs the tests that mean something to Jobstile.
+    fn without_ours(&mut self) -> &mut Self;
+
+    /// With the bug that is planted, after the environment was cleared.
+    fn with_bug(&mut self) -> &mut Self;
+
     /// Its output and exit, as [`Command::output`] gives them.
     ///
     /// # Errors
     /// If it does not start, or is still there after [`LIMIT`].
     fn limited(&mut self) -> io::Result<Output>;
+
+    /// The same with the streams that were given to it.
+    ///
+    /// # Errors
+    /// As [`Limited::limited`].
+    fn limited_as_it_is(&mut self) -> io::Result<Output>;
 }
 
 impl Limited for Command {
+    fn without_ours(&mut self) -> &mut Self {
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text != BUG && (text.starts_with("JOBSTILE_") || text.starts_with("AIBTC_")) {
+                self.env_remove(name);
+            }
+        }
+        self
+    }
+
+    fn with_bug(&mut self) -> &mut Self {
+        if let Some(bug) = std::env::var_os(BUG) {
+            self.env(BUG, bug);
+        }
+        self
+    }
+
     fn limited(&mut self) -> io::Result<Output> {
-        let child = self.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        output_of(child, LIMIT)
+        self.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).limited_as_it_is()
+    }
+
+    fn limited_as_it_is(&mut self) -> io::Result<Output> {
+        output_of(self.spawn()?, LIMIT)
     }
 }
 

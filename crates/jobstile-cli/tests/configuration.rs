@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use jobstile_child::Limited as _;
+
 use insta::assert_snapshot;
 
 /// A folder, also the user's home, in which the program is run with nothing in its environment.
@@ -35,13 +37,13 @@ impl Place {
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobstile"));
         command.args(line.split_whitespace()).current_dir(self.path()).stdin(Stdio::null());
-        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", self.path());
+        command.env_clear().with_bug().env("PATH", "/usr/bin:/bin").env("HOME", self.path());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
     fn run(&self, line: &str) -> Output {
-        self.command(line).output().expect("the program starts")
+        self.command(line).limited().expect("the program starts")
     }
 
     /// The command, what it printed on both, and its exit code; the folder is `HOME`.
@@ -257,7 +259,8 @@ fn a_broken_pipe_is_success() {
     for line in ["config", "check", "completions bash", "--help"] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
-        let output = place.command(line).stdout(writer).stderr(Stdio::piped()).output().expect("the program starts");
+        let output =
+            place.command(line).stdout(writer).stderr(Stdio::piped()).limited_as_it_is().expect("the program starts");
         assert_eq!((code(&output), String::from_utf8_lossy(&output.stderr).as_ref()), (0, ""), "{line}");
     }
 }
@@ -266,7 +269,8 @@ fn a_broken_pipe_is_success() {
 fn a_full_disk_is_no_success() {
     let place = Place::new(&[("jobstile.toml", GOOD)]);
     let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
-    let output = place.command("config").stdout(full).stderr(Stdio::piped()).output().expect("the program starts");
+    let output =
+        place.command("config").stdout(full).stderr(Stdio::piped()).limited_as_it_is().expect("the program starts");
     assert_eq!(code(&output), 1);
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: cannot write the output: "));
 }

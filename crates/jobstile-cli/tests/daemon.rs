@@ -8,6 +8,8 @@ use std::io::Read;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use jobstile_child::Limited as _;
+
 use jobstile::core::decide::Decision;
 use jobstile::core::id::RunId;
 use jobstile::store::read::DecisionFilter;
@@ -251,7 +253,7 @@ fn a_second_daemon_is_refused_and_says_who_is_at_work() {
     let _daemon = folder.serve(&[]);
     let client = folder.client();
     wait("the job", || client.job("a").unwrap());
-    let second = folder.program().arg("serve").output().unwrap();
+    let second = folder.program().arg("serve").limited().unwrap();
     assert_eq!(second.status.code(), Some(2));
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(said.contains("already works on this store") && said.contains("--join"), "{said}");

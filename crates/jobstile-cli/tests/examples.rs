@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use jobstile_child::{LIMIT, Limited as _};
+
 use toml::{Table, Value};
 
 fn examples() -> PathBuf {
@@ -32,7 +34,7 @@ fn command(job: &Value) -> Vec<String> {
 
 /// Runs a script in a folder that has a copy of the scripts; whether it succeeded, and what it printed.
 fn run(folder: &Path, argv: &[&str]) -> (bool, String) {
-    let output = Command::new(argv[0]).args(&argv[1..]).current_dir(folder).output().expect("the script starts");
+    let output = Command::new(argv[0]).args(&argv[1..]).current_dir(folder).limited().expect("the script starts");
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(text).expect("text"))
 }
@@ -93,8 +95,8 @@ fn each_script_does_its_work() {
     says(&["./scripts/log_growth.sh", ".state/samples.log", "2"], false, "is gone");
 
     says(&["./scripts/backup_check.sh"], false, "no file");
-    let tar = Command::new("tar").args(["-czf", ".state/backup.tar.gz", "scripts"]).current_dir(folder).status();
-    assert!(tar.expect("tar starts").success());
+    let tar = Command::new("tar").args(["-czf", ".state/backup.tar.gz", "scripts"]).current_dir(folder).limited();
+    assert!(tar.expect("tar starts").status.success());
     says(&["./scripts/backup_check.sh"], true, "is whole");
     fs::write(folder.join(".state/backup.tar.gz"), "half of it").expect("a file");
     assert!(!run(folder, &["./scripts/backup_check.sh"]).0);
@@ -141,7 +143,7 @@ struct Backend {
 impl Drop for Backend {
     fn drop(&mut self) {
         let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = jobstile_child::wait(&mut self.process, LIMIT);
     }
 }
 

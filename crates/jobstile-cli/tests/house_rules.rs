@@ -7,8 +7,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+#[path = "house_rules/bank.rs"]
+mod bank;
+#[path = "house_rules/children.rs"]
+mod children;
 #[path = "house_rules/source.rs"]
 mod source;
+#[path = "house_rules/sql.rs"]
+mod sql;
 
 use source::{Source, line_of, words};
 
@@ -22,14 +28,16 @@ const RULES: &[Rule] = &[
     Rule { name: "only the clock file reads time", check: only_the_clock_reads_time },
     Rule { name: "the core does no IO", check: the_core_does_no_io },
     Rule { name: "the core depends on what is pure", check: the_core_depends_on_what_is_pure },
-    Rule { name: "SQL lies under store/", check: sql_lies_under_store },
-    Rule { name: "a driver stays in its store", check: a_driver_stays_in_its_store },
-    Rule { name: "one statement a file, its columns named", check: one_statement_a_file },
-    Rule { name: "an update of a run is fenced", check: an_update_of_a_run_is_fenced },
+    Rule { name: "SQL lies under store/", check: sql::sql_lies_under_store },
+    Rule { name: "a driver stays in its store", check: sql::a_driver_stays_in_its_store },
+    Rule { name: "one statement a file, its columns named", check: sql::one_statement_a_file },
+    Rule { name: "an update of a run is fenced", check: sql::an_update_of_a_run_is_fenced },
     Rule { name: "imports follow the flow", check: imports_follow_the_flow },
     Rule { name: "JSON has one writer", check: json_has_one_writer },
     Rule { name: "no Manager, Helper, Util", check: no_vague_names },
     Rule { name: "no test is skipped", check: no_test_is_skipped },
+    Rule { name: "a child of a test has a time limit", check: children::has_a_time_limit },
+    Rule { name: "the oracle is not what it judges", check: children::the_oracle_is_not_what_it_judges },
 ];
 
 /// The one file that reads time.
@@ -111,119 +119,6 @@ fn the_core_depends_on_what_is_pure(file: &Source) -> Vec<(usize, String)> {
         let name = line.split(['=', '.', ' ']).next().unwrap_or_default().trim();
         if in_dependencies && !name.is_empty() && !name.starts_with('#') && !ALLOWED.contains(&name) {
             found.push((index + 1, format!("the core depends on {name}")));
-        }
-    }
-    found
-}
-
-fn sql_lies_under_store(file: &Source) -> Vec<(usize, String)> {
-    const STORE: &str = "crates/jobstile/src/store/";
-    if file.path.starts_with(STORE) || file.is_test() {
-        return vec![];
-    }
-    if file.path.ends_with(".sql") {
-        return vec![(1, format!("a statement outside {STORE}"))];
-    }
-    file.strings
-        .iter()
-        .filter(|(_, text)| is_sql(text))
-        .map(|(line, text)| (*line, format!("SQL outside {STORE}: {}", text.lines().next().unwrap_or_default())))
-        .collect()
-}
-
-/// Whether a string literal is a statement, or a path to one.
-fn is_sql(text: &str) -> bool {
-    let text = text.trim().to_ascii_lowercase();
-    let starts = |word: &str| text.starts_with(word);
-    starts("select ") && text.contains(" from ")
-        || starts("insert into ")
-        || starts("insert or ")
-        || starts("update ") && text.contains(" set ") && text.contains('=')
-        || starts("delete from ")
-        || ["create ", "drop ", "alter "].iter().any(|verb| {
-            ["table", "index", "unique index", "trigger", "view"].iter().any(|what| starts(&format!("{verb}{what} ")))
-        })
-        || starts("pragma ")
-        || starts("begin immediate")
-        || text.ends_with(".sql") && !text.contains(' ')
-}
-
-fn a_driver_stays_in_its_store(file: &Source) -> Vec<(usize, String)> {
-    const DRIVERS: [(&str, &str); 2] = [("rusqlite", "sqlite"), ("tokio_postgres", "postgres")];
-    let mut found = vec![];
-    for (driver, store) in DRIVERS {
-        let home = format!("crates/jobstile/src/store/{store}");
-        if !file.path.starts_with(&home) {
-            found.extend(file.finds(&[driver]).into_iter().map(|(line, _)| (line, format!("{driver} outside {home}"))));
-        }
-    }
-    found
-}
-
-/// The statements of a `.sql` file that is not a migration: without comments, in lower case, single spaces.
-fn statements(file: &Source) -> Vec<String> {
-    if !file.path.ends_with(".sql") || file.path.contains("/migrations/") {
-        return vec![];
-    }
-    let text: String =
-        file.text.lines().map(|line| line.split("--").next().unwrap_or_default()).collect::<Vec<_>>().join(" ");
-    let text = text.to_ascii_lowercase().replace('=', " = ").replace(',', " , ").replace(['(', ')'], " ");
-    text.split(';')
-        .map(|one| one.split_whitespace().collect::<Vec<_>>().join(" "))
-        .filter(|one| !one.is_empty())
-        .collect()
-}
-
-fn one_statement_a_file(file: &Source) -> Vec<(usize, String)> {
-    let statements = statements(file);
-    let mut found = vec![];
-    if statements.len() > 1 {
-        found.push((1, format!("{} statements in one file", statements.len())));
-    }
-    for one in &statements {
-        let all_columns = one.split(' ').collect::<Vec<_>>().windows(2).any(|pair| match pair {
-            ["select" | "," | "distinct" | "returning", column] => *column == "*" || column.ends_with(".*"),
-            _ => false,
-        });
-        if all_columns {
-            found.push((1, "columns without their names: *".into()));
-        }
-    }
-    found
-}
-
-fn an_update_of_a_run_is_fenced(file: &Source) -> Vec<(usize, String)> {
-    // What a claim, an attempt's end or a cancel writes. What follows from the policy alone may change for many runs at
-    // once, without their fences.
-    const LIFE: [&str; 14] = [
-        "state",
-        "outcome",
-        "code",
-        "node",
-        "fence",
-        "due",
-        "rank",
-        "claims",
-        "failures",
-        "lost",
-        "claimed_at",
-        "ended_at",
-        "cancel_at",
-        "args",
-    ];
-    let mut found = vec![];
-    for one in statements(file) {
-        let Some((_, rest)) = one.split_once("update run ") else { continue };
-        let (set, condition) = rest.rsplit_once(" where ").unwrap_or((rest, ""));
-        let compares = |text: &str, column: &str| {
-            let words: Vec<&str> = text.split(' ').collect();
-            words
-                .windows(2)
-                .any(|pair| pair[1] == "=" && (pair[0] == column || pair[0].ends_with(&format!(".{column}"))))
-        };
-        let life = LIFE.iter().any(|column| compares(set, column));
-        if life && !(compares(condition, "id") && compares(condition, "fence")) {
-            found.push((1, "an update of a run's life without `where id = ? and fence = ?`".into()));
         }
     }
     found
@@ -434,6 +329,10 @@ fn each_rule_finds_a_planted_violation() {
         ("no Manager, Helper, Util", "crates/jobstile/src/engine.rs", "\npub struct JobManager {}", 2),
         ("no Manager, Helper, Util", "crates/jobstile/src/utils.rs", "", 1),
         ("no test is skipped", "crates/jobstile/tests/a.rs", "#[test]\n#[ignore = \"slow\"]\nfn f() {}", 2),
+        ("a child of a test has a time limit", "crates/jobstile-cli/tests/a.rs", "let o = command\n.output()?;", 2),
+        ("a child of a test has a time limit", "crates/jobstile/tests/a/b.rs", "child.wait().unwrap();", 1),
+        ("the oracle is not what it judges", "crates/model/src/trigger.rs", "\nuse jobstile_core::decide::decide;", 2),
+        ("the oracle is not what it judges", "crates/model/Cargo.toml", "[dependencies]\njobstile.workspace = true", 2),
     ];
     for (rule, path, text, line) in PLANTED {
         let found = violations(&[(path.to_string(), text.to_string())]);

@@ -3,18 +3,16 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
+use jobstile_child::Limited as _;
+
 use serde_json::Value;
 
 fn replay(scenario: &str) -> Vec<Value> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), scenario).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_jobstile"));
-    for (name, _) in std::env::vars() {
-        if name.starts_with("JOBSTILE_") || name.starts_with("AIBTC_") {
-            command.env_remove(name);
-        }
-    }
-    let done = command.args(["simulate", "-o", "jsonl", "--scenario"]).arg(file.path()).output().unwrap();
+    command.without_ours();
+    let done = command.args(["simulate", "-o", "jsonl", "--scenario"]).arg(file.path()).limited().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use jobstile_child::Limited as _;
+
 fn simulate(scenario: &str, flags: &[&str]) -> Output {
     let mut file = tempfile::Builder::new().prefix("scenario").suffix(".toml").tempfile().expect("a file");
     file.write_all(scenario.as_bytes()).expect("to write");
@@ -14,7 +16,7 @@ fn simulate(scenario: &str, flags: &[&str]) -> Output {
         .arg(file.path().file_name().expect("a name"))
         .args(flags)
         .env_remove("RUST_BACKTRACE")
-        .output()
+        .limited()
         .expect("the program starts")
 }
 
@@ -232,7 +234,7 @@ fn a_bad_scenario_names_the_place() {
 fn a_scenario_that_is_not_there() {
     let output = Command::new(env!("CARGO_BIN_EXE_jobstile"))
         .args(["simulate", "--scenario", "/nowhere/s.toml"])
-        .output()
+        .limited()
         .expect("the program starts");
     assert_eq!(output.status.code(), Some(78));
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is no file /nowhere/s.toml"), "{output:?}");

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use jobstile_child::{LIMIT, Limited as _};
+
 const JOBS: &str = r#"
 shutdown_grace = "100ms"
 [defaults]
@@ -31,7 +33,7 @@ dedup = { key = ["wallet"], on_duplicate = "fail" }
 
 fn jobstile(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jobstile"));
-    command.current_dir(folder).args(args).env_clear().envs(variables.iter().copied());
+    command.current_dir(folder).args(args).env_clear().with_bug().envs(variables.iter().copied());
     command.env("PATH", "/usr/bin:/bin").env("HOME", folder);
     command
 }
@@ -39,7 +41,7 @@ fn jobstile(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Command
 fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("jobstile.toml"), JOBS).expect("to write");
-    let output = jobstile(folder.path(), args, variables).output().expect("the program starts");
+    let output = jobstile(folder.path(), args, variables).limited().expect("the program starts");
     assert!(!folder.path().join(".jobstile").exists(), "the scratch store is nobody's");
     output
 }
@@ -175,7 +177,7 @@ fn a_key_without_arguments_is_given_some() {
     let file =
         "[jobs.wallets]\nshell = \"sleep 30\"\ndedup = { key = [\"wallet\", \"net\"] }\nargs = { net = \"main\" }\n";
     std::fs::write(folder.path().join("jobstile.toml"), file).expect("to write");
-    let output = jobstile(folder.path(), &["test-dedup", "-j", "wallets"], &[]).output().expect("the program starts");
+    let output = jobstile(folder.path(), &["test-dedup", "-j", "wallets"], &[]).limited().expect("the program starts");
     let shown = stdout(&output);
     assert!(shown.contains("4 duplicate_running") && shown.contains("it passes"), "{shown}{}", stderr(&output));
 }
@@ -186,7 +188,7 @@ fn variables_of_a_file_count() {
     std::fs::write(folder.path().join("jobstile.toml"), JOBS).expect("to write");
     std::fs::write(folder.path().join(".env"), "AIBTC_JOB_DEDUPLICATION_ENABLED=false\n").expect("to write");
     let args = ["test-dedup", "-j", "poll", "--env-file", ".env"];
-    let output = jobstile(folder.path(), &args, &[]).output().expect("the program starts");
+    let output = jobstile(folder.path(), &args, &[]).limited().expect("the program starts");
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("deduplication is off: .env:1"), "{}", stdout(&output));
 }
@@ -196,8 +198,8 @@ struct Daemon(Child);
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
-        let _ = self.0.wait();
+        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).limited();
+        let _ = jobstile_child::wait(&mut self.0, LIMIT);
     }
 }
 
@@ -207,7 +209,7 @@ fn on_the_running_system() {
     std::fs::write(folder.path().join("jobstile.toml"), JOBS).expect("to write");
     let live = |args: &[&str]| {
         let args = [&["test-dedup", "--live", "-j", "chain_state_monitor"], args].concat();
-        jobstile(folder.path(), &args, &[]).output().expect("the program starts")
+        jobstile(folder.path(), &args, &[]).limited().expect("the program starts")
     };
     assert_eq!(live(&["--yes"]).status.code(), Some(3), "nobody has ever worked here");
     let mut serve = jobstile(folder.path(), &["serve"], &[]);

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use jobstile_child::{LIMIT, Limited as _};
+
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Longest time anything here may take before its test fails.
@@ -124,7 +126,7 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
+        let _ = jobstile_child::wait(&mut self.daemon, LIMIT);
         let start = Instant::now();
         while !self.of_jobs().is_empty() && start.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(20));
@@ -135,12 +137,7 @@ impl Drop for Site {
 fn start(dir: &Path) -> Child {
     let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("serve.log")).expect("a log");
     let mut command = Command::new(program());
-    // The program refuses variables of ours that it does not know.
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("JOBSTILE_") || name.to_string_lossy().starts_with("AIBTC_") {
-            command.env_remove(name);
-        }
-    }
+    command.without_ours();
     command
         .arg("serve")
         .arg("--config")
@@ -211,7 +208,7 @@ fn rounds(victim: Victim, count: u64) {
         }
         if victim != Victim::Keeper {
             site.daemon.kill().expect("killed");
-            site.daemon.wait().expect("waited for");
+            jobstile_child::wait(&mut site.daemon, LIMIT).expect("waited for");
             site.daemon = start(site.dir.path());
         }
         let alive = || {
@@ -270,7 +267,7 @@ fn the_witness_sees_an_overlap() {
             ("JOBSTILE_ATTEMPT", "1"),
             ("JOBSTILE_FENCE", fence),
         ]);
-        command.status().expect("it ran").success()
+        command.limited().expect("it ran").status.success()
     };
     // Each has ended; what it left behind still holds its lock.
     assert!(witness("1") && witness("2"));

@@ -27,6 +27,8 @@
 //! ```
 
 pub mod args;
+#[doc(hidden)]
+pub mod bugs;
 pub mod client;
 mod embed;
 pub mod engine;

@@ -146,7 +146,8 @@ impl Environment {
         for (name, values) in &self.variables {
             let Some(variable) = values.iter().find(|v| !v.value.is_empty() || values.len() == 1) else { continue };
             if let Some(rest) = name.strip_prefix("JOBSTILE_") {
-                if !variable.value.is_empty() && !is_ours(rest, &spelled) {
+                let chooses_a_bug = cfg!(feature = "bugs") && rest == "BUG";
+                if !variable.value.is_empty() && !is_ours(rest, &spelled) && !chooses_a_bug {
                     found.push(unknown(name, rest, variable, &spelled));
                 }
             } else if let Some(rest) = name.strip_prefix("AIBTC_") {

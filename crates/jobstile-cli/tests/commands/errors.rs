@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use jobstile_child::{LIMIT, Limited as _};
+
 use insta::assert_snapshot;
 use jobstile::engine::clock;
 
@@ -14,7 +16,7 @@ use crate::world::World;
 /// A change that somebody else's program makes to the file.
 fn edit(file: &Path, sql: &str) {
     let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2]); c.commit()";
-    let done = Command::new("python3").args(["-c", script]).arg(file).arg(sql).status().unwrap();
+    let done = Command::new("python3").args(["-c", script]).arg(file).arg(sql).limited().unwrap().status;
     assert!(done.success());
 }
 
@@ -167,7 +169,7 @@ fn a_store_of_somebody_else() {
     } else {
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o000)).unwrap();
     }
-    let output = command.stdin(Stdio::null()).output().unwrap();
+    let output = command.stdin(Stdio::null()).limited().unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(77), "{said}");
@@ -198,7 +200,7 @@ struct Daemon(Child);
 impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = jobstile_child::wait(&mut self.0, LIMIT);
     }
 }
 
@@ -241,7 +243,7 @@ fn a_daemon_elsewhere_is_named_and_followed_where_nothing_else_is_said() {
     // Nothing is said about a store, and one daemon lives: that one.
     let nowhere = world.path().join("empty");
     std::fs::create_dir(&nowhere).unwrap();
-    let ls = |world: &World| world.command(&["ls"]).current_dir(&nowhere).stdin(Stdio::null()).output().unwrap();
+    let ls = |world: &World| world.command(&["ls"]).current_dir(&nowhere).stdin(Stdio::null()).limited().unwrap();
     let found = ls(&world);
     assert_eq!(found.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&found.stdout).contains("tick"));
@@ -270,18 +272,18 @@ fn what_a_run_prints_is_followed_to_its_end() {
     };
     let _daemon = Daemon(in_home(&["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     for _ in 0..6_000 {
-        if in_home(&["show", "slow"]).output().unwrap().status.success() {
+        if in_home(&["show", "slow"]).limited().unwrap().status.success() {
             break;
         }
         clock::block(Duration::from_millis(10));
     }
-    let triggered = in_home(&["trigger", "slow"]).output().unwrap();
+    let triggered = in_home(&["trigger", "slow"]).limited().unwrap();
     assert_eq!(triggered.status.code(), Some(0));
-    let followed = in_home(&["logs", "slow", "-f"]).output().unwrap();
+    let followed = in_home(&["logs", "slow", "-f"]).limited().unwrap();
     let said = String::from_utf8(followed.stderr).unwrap();
     assert_eq!(String::from_utf8(followed.stdout).unwrap(), "begin\nend\nbegin\nend\n", "{said}");
     assert!(said.contains("run 1 of slow, attempt 2 of 2"), "{said}");
     assert!(said.ends_with("run 1 dead: attempts_used_up\n"), "{said}");
-    let waited = in_home(&["trigger", "slow", "--wait=60s"]).output().unwrap();
+    let waited = in_home(&["trigger", "slow", "--wait=60s"]).limited().unwrap();
     assert_eq!(waited.status.code(), Some(3));
 }

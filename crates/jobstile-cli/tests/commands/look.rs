@@ -1,5 +1,7 @@
 //! Commands that look and change nothing.
 
+use jobstile_child::Limited as _;
+
 use insta::assert_snapshot;
 use jobstile::op::Op;
 use jobstile_core::outcome::Outcome;
@@ -149,7 +151,7 @@ fn a_broken_promise_is_found() {
 // With the system's own sqlite3, as somebody's hand might.
 fn break_a_promise(file: &std::path::Path) {
     let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('update tally set queued = queued + 1'); c.commit()";
-    let done = std::process::Command::new("python3").args(["-c", script]).arg(file).status().unwrap();
+    let done = std::process::Command::new("python3").args(["-c", script]).arg(file).limited().unwrap().status;
     assert!(done.success());
 }
 

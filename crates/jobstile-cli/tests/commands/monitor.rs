@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use jobstile_child::Limited as _;
+
 use insta::assert_snapshot;
 use jobstile::op::{Op, Pause};
 use jobstile_core::outcome::Outcome;
@@ -170,7 +172,7 @@ fn a_daemon_that_does_not_move() {
     let lock = jobstile::engine::node_dir(&world.file()).join(format!("{NODE}.lock"));
     let then = std::time::SystemTime::now() - Duration::from_secs(130);
     std::fs::File::options().write(true).open(lock).unwrap().set_modified(then).unwrap();
-    let out = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let out = String::from_utf8(command.limited().unwrap().stdout).unwrap();
     assert!(out.contains("NOT ANSWERING: web1 (pid 4711) is there, but was last seen 2 min 1"), "{out}");
     assert!(out.contains("attention: 1 not answering"), "{out}");
 }

@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use jobstile_child::Limited as _;
+
 use crate::world::{World, without_times};
 
 /// Runs its arguments on a terminal of so many columns and rows. Once so much was printed as marks a whole screen, it
@@ -61,9 +63,9 @@ pub(crate) fn on_terminal(world: &World, (columns, rows): (u16, u16), line: &[&s
     let mut command = std::process::Command::new("python3");
     command.args(["-c", SCRIPT, &columns.to_string(), &rows.to_string(), until, act]);
     command.arg(like.get_program()).args(like.get_args());
-    command.env_clear().envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env_clear().with_bug().envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.env("NO_COLOR", "1").env("TERM", "xterm").current_dir(world.path()).stdin(Stdio::null());
-    let done = command.output().unwrap();
+    let done = command.limited().unwrap();
     let out = String::from_utf8(done.stdout).unwrap();
     let Some((first, bytes)) = out.split_once('\n') else { panic!("{}", String::from_utf8_lossy(&done.stderr)) };
     let (code, same) = first.split_once(' ').unwrap();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jobstile_child::LIMIT;
+
 use insta::assert_snapshot;
 use jobstile::engine::clock::{self, Clock};
 use jobstile::op::Op;
@@ -342,7 +344,7 @@ fn a_refused_run_was_skipped() {
     clock::block(Duration::from_millis(120));
     world.ago(0);
     world.op(Op::Due { max: 9 });
-    assert_eq!(child.wait().unwrap().code(), Some(75));
+    assert_eq!(jobstile_child::wait(&mut child, LIMIT).unwrap().code(), Some(75));
 }
 
 #[test]
@@ -353,7 +355,7 @@ fn a_covering_run_is_waited_for_and_a_cancelled_one_fails() {
     let mut child = world.command(&["trigger", "sync_wallet", "--args", WALLET, "--wait=60s"]).spawn().unwrap();
     wait("the second trigger", || (world.client().refusals_by(run).unwrap().count == 1).then_some(()));
     assert_eq!(world.run(&["cancel", &run.to_string()]).code(), 0);
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(jobstile_child::wait(&mut child, LIMIT).unwrap().code(), Some(1));
 }
 
 #[test]

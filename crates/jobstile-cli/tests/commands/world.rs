@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobstile_child::{LIMIT, Limited as _};
+
 use jobstile::args::Args;
 use jobstile::client::Client;
 use jobstile::engine::clock::Clock;
@@ -209,14 +211,14 @@ impl World {
             std::fs::File::options().write(true).open(file).unwrap().set_modified(ahead).unwrap();
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobstile"));
-        command.args(line).current_dir(self.path()).env_clear();
+        command.args(line).current_dir(self.path()).env_clear().with_bug();
         command.env("PATH", "/usr/bin:/bin").env("HOME", self.path()).env("TZ", &self.zone);
         command.env("RUNTIME_DIRECTORY", self.path().join("jobstile")).env("TMPDIR", self.path());
         command
     }
 
     pub(crate) fn run(&self, line: &[&str]) -> Ran {
-        Ran(self.command(line).stdin(Stdio::null()).output().unwrap())
+        Ran(self.command(line).stdin(Stdio::null()).limited().unwrap())
     }
 
     /// The same with something on standard input.
@@ -225,7 +227,7 @@ impl World {
             self.command(line).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // Whoever does not read to the end closes it.
         let _ = child.stdin.take().unwrap().write_all(input);
-        Ran(child.wait_with_output().unwrap())
+        Ran(jobstile_child::output_of(child, LIMIT).unwrap())
     }
 
     /// What somebody sees: the command, both its outputs, and its exit code; times without their digits.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use jobstile_child::{LIMIT, Limited as _};
+
 use jobstile::args::Args;
 use jobstile::client::Client;
 use jobstile::core::id::RunId;
@@ -46,12 +48,7 @@ impl Folder {
     pub(crate) fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobstile"));
         command.current_dir(self.path());
-        for (name, _) in std::env::vars_os() {
-            let name = name.to_string_lossy().into_owned();
-            if name.starts_with("JOBSTILE_") || name.starts_with("AIBTC_") {
-                command.env_remove(name);
-            }
-        }
+        command.without_ours();
         command
     }
 
@@ -88,7 +85,7 @@ pub(crate) struct Daemon(pub(crate) Child);
 
 impl Daemon {
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.0.id().to_string()]).status().unwrap();
+        let sent = Command::new("kill").args(["-s", name, &self.0.id().to_string()]).limited().unwrap().status;
         assert!(sent.success());
     }
 
@@ -104,7 +101,7 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         // Its keeper ends what it started.
         let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = jobstile_child::wait(&mut self.0, LIMIT);
     }
 }
 

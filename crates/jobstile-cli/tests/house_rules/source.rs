@@ -55,6 +55,7 @@ impl Source {
     pub(crate) fn is_test(&self) -> bool {
         let inner = self.path.splitn(3, '/').nth(2).unwrap_or(&self.path);
         self.test_module
+            || ["crates/child/", "crates/model/"].iter().any(|of_tests| self.path.starts_with(of_tests))
             || ["tests/", "benches/", "examples/"].iter().any(|folder| inner.starts_with(folder))
             || self.path.ends_with("/tests.rs")
             || self.path.contains("/tests/")

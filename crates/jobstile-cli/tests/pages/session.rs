@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use jobstile_child::{LIMIT, Limited as _};
+
 use crate::blank::{self, Compare};
 use crate::page::{Block, Mark, Part, parts, spans};
 use crate::spoken;
@@ -93,7 +95,7 @@ impl Drop for Session {
         for daemon in &mut self.daemons {
             // Its keeper ends what it started.
             let _ = daemon.process.kill();
-            let _ = daemon.process.wait();
+            let _ = jobstile_child::wait(&mut daemon.process, LIMIT);
         }
     }
 }
@@ -142,7 +144,7 @@ impl Session {
         let path = self.folder.path();
         let mut command = Command::new("sh");
         let line = line.replace("cargo run --release -- ", "jobstile ");
-        command.args(["-c", &line]).current_dir(path).env_clear().stdin(Stdio::null());
+        command.args(["-c", &line]).current_dir(path).env_clear().with_bug().stdin(Stdio::null());
         command.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", path.join("bin").display()));
         command.env("HOME", path).env("TZ", "UTC").env("LANG", "C.UTF-8").env("TMPDIR", path);
         // Daemons of others are none of the page's.
@@ -159,7 +161,7 @@ impl Session {
 
     /// Waits until a command succeeds; whether it did.
     pub(crate) fn wait(&self, line: &str) -> bool {
-        within(PATIENCE, || self.shell(line).output().expect("sh").status.success())
+        within(PATIENCE, || self.shell(line).limited().expect("sh").status.success())
     }
 
     /// The lines of a block as they shall stand in the page, and what is wrong with them.
@@ -170,7 +172,7 @@ impl Session {
             match mark {
                 Mark::Run(line) if line.starts_with("jobstile serve") => self.start(line),
                 Mark::Run(line) => {
-                    let done = self.shell(line).output().expect("sh");
+                    let done = self.shell(line).limited().expect("sh");
                     if !done.status.success() {
                         faults.push(format!("{line}: {}\n{}", done.status, both(&done)));
                     }
@@ -220,7 +222,7 @@ impl Session {
         let file = self.folder.path().join("block.toml");
         fs::write(&file, text).expect("a file");
         let verb = if text.contains("[scenario]") { "simulate --scenario" } else { "check --config" };
-        let done = self.shell(&format!("jobstile {verb} block.toml")).output().expect("sh");
+        let done = self.shell(&format!("jobstile {verb} block.toml")).limited().expect("sh");
         match (done.status.code(), wrong) {
             (Some(0), false) | (Some(78), true) => None,
             (_, true) => Some("this block should be refused".into()),
@@ -272,7 +274,7 @@ impl Session {
 
     /// What a command prints on both streams, as a terminal shows it, and its exit code unless that is 0.
     fn printed(&self, line: &str, cut: &Cut) -> Vec<String> {
-        let done = self.shell(&format!("{{ {line}\n}} 2>&1")).output().expect("sh");
+        let done = self.shell(&format!("{{ {line}\n}} 2>&1")).limited().expect("sh");
         let text = self.as_on_the_page(&both(&done));
         let mut lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
         lines = cut.cut(lines);
@@ -390,7 +392,7 @@ fn parse_python(text: &str) -> Option<String> {
         .spawn()
         .expect("python3");
     python.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("a pipe");
-    let done = python.wait_with_output().expect("python3");
+    let done = jobstile_child::output_of(python, LIMIT).expect("python3");
     (!done.status.success()).then(|| both(&done))
 }
 

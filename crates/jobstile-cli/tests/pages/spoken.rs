@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Mutex;
 
+use jobstile_child::Limited as _;
+
 const OPERATORS: [&str; 5] = ["|", "||", "&&", ";", "&"];
 
 static HELP: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
@@ -18,7 +20,7 @@ pub(crate) fn help_of(verb: &str) -> String {
             if !verb.is_empty() {
                 command.arg(verb);
             }
-            let output = command.arg("--help").env_clear().output().expect("the program");
+            let output = command.arg("--help").env_clear().with_bug().limited().expect("the program");
             if output.status.success() { String::from_utf8(output.stdout).expect("text") } else { String::new() }
         })
         .clone()

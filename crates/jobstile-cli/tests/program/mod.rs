@@ -31,11 +31,7 @@ impl std::fmt::Display for Failure {
 pub(crate) fn simulate_file(file: &Path, flags: &[&str]) -> Result<Vec<Value>, Failure> {
     let mut program = Command::new(env!("CARGO_BIN_EXE_jobstile"));
     // Switches of whoever runs the tests are none of a scenario's.
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("JOBSTILE_") || name.to_string_lossy().starts_with("AIBTC_") {
-            program.env_remove(name);
-        }
-    }
+    program.without_ours();
     program.args(["simulate", "-o", "jsonl", "--scenario"]).arg(file).args(flags);
     let output = program.limited().map_err(|e| Failure::of("no end", e))?;
     if !output.status.success() {

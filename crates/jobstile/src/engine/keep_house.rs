@@ -15,6 +15,7 @@ use super::clock::{self, Clock};
 use super::desk::Desk;
 use super::worker::{Worker, stored};
 use super::{Observer, node};
+use crate::bugs::planted;
 use crate::error::Kind;
 use crate::op::{Answer, Op, Settle};
 use crate::runner::sweep::Survivors;
@@ -88,7 +89,9 @@ impl House {
 
     async fn once_a_second(&mut self, round: u64, closing: bool) {
         self.show_life();
-        self.queue.look();
+        if !planted("hints_are_the_only_wake_up") {
+            self.queue.look();
+        }
         if closing {
             return;
         }
@@ -138,7 +141,9 @@ impl House {
         if self.desk.busy() == 0 {
             return;
         }
-        if let Some(Answer::Runs(runs)) = self.quietly(Op::Asked { node: self.node.id.clone() }).await {
+        if let Some(Answer::Runs(runs)) = self.quietly(Op::Asked { node: self.node.id.clone() }).await
+            && !planted("cancel_never_reaches_the_process")
+        {
             self.worker.stop(&runs, Stop::Cancel);
         }
     }
@@ -180,7 +185,7 @@ impl House {
         };
         let printed = held.iter().filter_map(|(run, fence)| {
             let output = output::read(&dir, *run, *fence).ok()?;
-            stored(output).map(|printed| (*run, printed))
+            stored(output).filter(|_| !planted("output_of_a_lost_attempt_is_dropped")).map(|printed| (*run, printed))
         });
         let printed = printed.collect();
         if self.quietly(Op::Reap { node: dead.id.clone(), reason, printed }).await.is_none() {
@@ -240,9 +245,12 @@ impl House {
     }
 
     async fn prune(&self) {
+        if planted("prune_is_never_called") {
+            return;
+        }
         let now = self.clock.now();
         let before = PruneBefore {
-            successes: now.minus(KEEP_SUCCESSES),
+            successes: now.minus(if planted("prune_keeps_a_day") { DAY } else { KEEP_SUCCESSES }),
             others: now.minus(KEEP_OTHERS),
             trigger_ids: now.minus(DAY),
             keep: KEEP_NEWEST,
@@ -274,6 +282,9 @@ struct Wake {
 #[cfg(target_os = "linux")]
 impl Wake {
     fn watch(store: &Path) -> Option<Self> {
+        if planted("wake_file_is_not_watched") {
+            return None;
+        }
         use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
         let inotify = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok()?;
         add_watch(&inotify, crate::store::sqlite::wake_file(store), WatchFlags::MODIFY).ok()?;

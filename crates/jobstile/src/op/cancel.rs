@@ -12,6 +12,7 @@ use super::trigger::{Extra, trigger_with};
 use super::view::{More, View};
 use super::{Answer, Trigger};
 use crate::args::Args;
+use crate::bugs::planted;
 use crate::error::{Error, Kind, Result};
 use crate::store::RunRow;
 
@@ -27,6 +28,9 @@ pub(super) fn cancel(view: &mut View<'_>, id: RunId, by: &str) -> Result<Answer>
         run.cancel_by = Some(by.to_owned());
     }
     if from == State::Running {
+        if planted("slot_is_free_before_the_process_has_ended") {
+            super::settle::release(view, &run)?;
+        }
         view.touch(&run)?;
         view.note_asked_to_end();
         return Ok(Answer::Changed { from, to: from, asked: true });

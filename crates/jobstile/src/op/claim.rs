@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use jobstile_core::claim::is_refused;
 use jobstile_core::decide::Code;
-use jobstile_core::id::{JobId, NodeId, RunId};
+use jobstile_core::id::{Fence, JobId, NodeId, RunId};
 use jobstile_core::policy::Until;
 use jobstile_core::run::Event;
 
 use super::view::{More, View};
 use super::{Claim, Claimed, Free, Weight};
+use crate::bugs::planted;
 use crate::error::Result;
 use crate::store::RunRow;
 
@@ -57,7 +58,9 @@ pub(super) fn claim(view: &mut View<'_>, claim: &Claim) -> Result<Vec<Claimed>> 
             break;
         } else if passed >= MAX_PASSED {
             // Nothing but runs that cannot be taken here: the heads of the other jobs stand behind them.
-            by_job(view, &mut taking)?;
+            if !planted("claim_ends_where_it_should_go_by_job") {
+                by_job(view, &mut taking)?;
+            }
             break;
         }
     }
@@ -107,7 +110,7 @@ struct Taking<'c> {
 
 impl Taking<'_> {
     fn is_done(&self) -> bool {
-        self.free.total == 0 || self.looked_at >= MAX_LOOKED_AT
+        self.free.total == 0 || (self.looked_at >= MAX_LOOKED_AT && !planted("claim_looks_without_end"))
     }
 
     /// What kind of worker a job's runs need here; `None` means they cannot be taken now.
@@ -135,6 +138,15 @@ impl Taking<'_> {
         }
         Ok(())
     }
+}
+
+fn take_slot(view: &mut View<'_>, run: &RunRow, fence: Fence) -> Result<bool> {
+    if planted("claim_counts_instead_of_taking_a_slot") {
+        let job = view.job(run.job)?;
+        let slots = job.policy.as_ref().and_then(|policy| policy.slots()).unwrap_or(u32::MAX);
+        return Ok(job.tally.running <= u64::from(slots));
+    }
+    view.tables().take_slot(run.job, run.id, fence)
 }
 
 fn has_room(free: Free, weight: Weight) -> bool {
@@ -177,7 +189,7 @@ fn one(view: &mut View<'_>, mut run: RunRow, node: &NodeId) -> Result<Became> {
     let name = Arc::clone(&job.row.name);
     let Some(policy) = job.policy.clone() else { return Ok(Became::Waiting) };
     let fence = view.next_fence();
-    if policy.slots().is_some() && !view.tables().take_slot(run.job, run.id, fence)? {
+    if policy.slots().is_some() && !take_slot(view, &run, fence)? {
         let limit = view.job(run.job)?.limit();
         view.tables().set_waits_on(run.id, before, Some(&limit))?;
         return Ok(Became::Waiting);

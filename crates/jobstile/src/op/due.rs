@@ -9,6 +9,7 @@ use jobstile_core::run::{Event, State};
 use super::Answer;
 use super::trigger::{lift, supersede_older, waits_on};
 use super::view::{More, View};
+use crate::bugs::planted;
 use crate::error::{Error, Result};
 use crate::store::RunRow;
 
@@ -34,6 +35,12 @@ pub(super) fn due(view: &mut View<'_>, max: usize) -> Result<Answer> {
 
 /// A retry's time has come.
 pub(super) fn retry(view: &mut View<'_>, run: &mut RunRow) -> Result<()> {
+    if planted("retry_meets_deduplication") && run.target {
+        run.code = Some(jobstile_core::decide::Code::DuplicateWaiting);
+        let fence = run.fence;
+        view.change(run, Event::Cancelled, fence)?;
+        return view.came(run, More::default());
+    }
     if super::cancel::give_way(view, run)? {
         return Ok(());
     }

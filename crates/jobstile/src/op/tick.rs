@@ -14,6 +14,7 @@ use super::trigger::{Extra, note, trigger_with};
 use super::view::View;
 use super::{Answer, Decided, Runnable, Trigger};
 use crate::args::Args;
+use crate::bugs::planted;
 use crate::error::Result;
 use crate::store::RefusalRow;
 
@@ -67,7 +68,11 @@ fn tick(view: &mut View<'_>, name: &Arc<str>, by: &Arc<str>) -> Result<usize> {
     let paused = job.paused(now);
     let cursor = Cursor { last: job.row.last_at, next };
     let look = look(&schedule, cursor, now, paused);
-    set_cursor(view, id, &look.cursor)?;
+    let mut to = look.cursor;
+    if planted("next_tick_counts_from_now") {
+        to.next = now.plus(schedule.every);
+    }
+    set_cursor(view, id, &to)?;
     let trigger = Trigger {
         job: Arc::clone(name),
         args: policy.args.as_deref().map_or_else(|| Ok(Args::none()), |text| Args::parse(text.as_bytes())),
@@ -84,7 +89,7 @@ fn tick(view: &mut View<'_>, name: &Arc<str>, by: &Arc<str>) -> Result<usize> {
         // The instant is the id: it is decided once, whatever the number of schedulers.
         let tick = Trigger { id: Some(TriggerId::of_tick(*nominal)), ..trigger.clone() };
         let extra = Extra { nominal: Some(*nominal), rerun_of: None };
-        if !seen(view, id, &tick)? {
+        if !seen(view, id, &tick)? || planted("an_instant_fires_twice") {
             trigger_with(view, &tick, extra)?;
         }
     }

@@ -17,6 +17,7 @@ use jobstile_core::trigger::{Source, When};
 
 use super::view::{More, View};
 use super::{Decided, Trigger};
+use crate::bugs::planted;
 use crate::error::{Error, Kind, Result};
 use crate::fact;
 use crate::store::{FirstAnswer, RefusalRow, RunRow};
@@ -52,6 +53,7 @@ pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra)
     let first = first_answer(view, job, trigger)?;
     let seen = match &first {
         None => Seen::New,
+        Some(_) if planted("trigger_ids_are_forgotten") => Seen::New,
         Some(first) if first.args == remembered(trigger) => Seen::Before,
         Some(_) => Seen::WithOtherArguments,
     };
@@ -66,7 +68,12 @@ pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra)
     let target = if problem.is_none() { target_of(view, job, &key, when)? } else { None };
     let now = view.now;
     let known = view.job(job)?;
-    let facts = Facts { paused: known.paused(now), target, tally: known.tally };
+    let mut tally = known.tally;
+    if planted("scheduled_runs_have_no_limit") {
+        tally.scheduled = 0;
+    }
+    let target = target.filter(|target| target.state != State::Queued || !planted("a_waiting_run_is_no_target"));
+    let facts = Facts { paused: known.paused(now), target, tally };
     let rules = Arc::clone(&known.rules);
     let asked = Asked { source: trigger.source, when, priority, seen, problem };
     match (decide(&rules, &asked, &facts), first) {
@@ -119,6 +126,7 @@ fn key_of(view: &mut View<'_>, job: JobId, trigger: &Trigger) -> Result<(Key, bo
     Ok(match view.key_rule(job)? {
         None => (Key::empty(), false, None),
         Some(rule) => match args.key(&rule) {
+            Ok(key) if planted("keys_are_hashes") => (Key::from((key.as_str().len() % 2).to_string()), true, None),
             Ok(key) => (key, true, None),
             Err(problem) => (Key::empty(), false, Some(problem)),
         },

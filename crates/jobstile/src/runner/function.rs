@@ -18,6 +18,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::keeper::{stopped, timer};
 use super::{Attempt, Ended, Outcome, Stop};
+use crate::bugs::planted;
 
 /// Most causes of an error that go into a message.
 const MAX_CAUSES: usize = 8;
@@ -240,6 +241,7 @@ fn ended(result: Result<Result<(), String>, JoinError>, why: Option<Outcome>, ti
     };
     match (why, message) {
         (None, None) => Ended::new(Outcome::Success, None),
+        (None, _) if planted("embedded_failure_is_a_success") => Ended::new(Outcome::Success, None),
         (None, message) => Ended::new(Outcome::Failure, message),
         (Some(Outcome::Timeout), None) => Ended::new(Outcome::Timeout, Ended::timed_out(timeout)),
         (Some(Outcome::Timeout), Some(message)) => {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use jobstile_core::time::Time;
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::bugs::planted;
 use crate::engine::clock::Stopwatch;
 use crate::error::Result;
 use crate::op::{self, Answer, Done, Memory, Op};
@@ -134,7 +135,7 @@ impl Store {
         let turn = self.turnstile.as_ref().map(Turnstile::take).transpose()?;
         let before = self.connection.total_changes();
         let done = self.in_transaction(now, ops);
-        if done.is_err() {
+        if done.is_err() && !planted("memory_outlives_a_failed_batch") {
             // What was remembered may be of a version that was never committed.
             self.memory = Memory::default();
         }
@@ -145,12 +146,21 @@ impl Store {
     }
 
     fn in_transaction(&mut self, now: Time, ops: &[Op]) -> Result<Done> {
+        if planted("answer_before_the_commit") && !self.connection.is_autocommit() {
+            self.connection.execute_batch("commit").map_err(failed)?;
+        }
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let began = Stopwatch::start();
         let mut done = op::execute(&mut Tx::of(&transaction), &mut self.memory, now, ops)?;
         done.took = began.read();
-        transaction.commit().map_err(failed)?;
-        Ok(done)
+        if planted("answer_before_the_commit") {
+            std::mem::forget(transaction);
+            return Ok(done);
+        }
+        match transaction.commit().map_err(failed) {
+            Err(error) if !planted("commit_error_is_dropped") => Err(error),
+            _ => Ok(done),
+        }
     }
 
     /// The promises that the store does not keep; a good one has none.
@@ -186,7 +196,8 @@ fn backup(from: &Connection, to: &Path, now: Time) -> Result<()> {
             crate::Error::new(kind, format!("cannot write {}", to.display())).because(error)
         }
     })?;
-    let copied = migrate::backup(from, to).and_then(|()| leave(to, now));
+    let copied = migrate::backup(from, to)
+        .and_then(|()| if planted("backup_keeps_what_runs") { Ok(()) } else { leave(to, now) });
     if copied.is_err() {
         // Half a copy is none. That it cannot be removed is less than why it was not made.
         let _ = std::fs::remove_file(to);

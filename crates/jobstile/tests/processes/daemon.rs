@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use jobstile_child::{LIMIT, Limited as _};
+
 use jobstile::engine::node::{DaemonLock, NodeLock, State, daemons, state, take_over, wait_until_gone};
 use jobstile::runner::lock::{self, Tree};
 use jobstile::runner::sweep::{self, Dead, mark};
@@ -82,7 +84,7 @@ pub(crate) fn sweep_own() {
     assert_eq!(sweep(Path::new("/nowhere"), &node, SECRET, Duration::ZERO).expect("none"), 0);
     assert!(lives(child.id() as i32));
     child.kill().expect("killed");
-    child.wait().expect("waited for");
+    jobstile_child::wait(&mut child, LIMIT).expect("waited for");
 }
 
 /// A daemon in a process of its own.
@@ -118,7 +120,7 @@ impl Daemon {
 
     fn kill(&mut self) {
         self.child.kill().expect("killed");
-        self.child.wait().expect("waited for");
+        jobstile_child::wait(&mut self.child, LIMIT).expect("waited for");
     }
 
     async fn numbers(&self, count: usize) -> Vec<i32> {
@@ -129,7 +131,7 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = jobstile_child::wait(&mut self.child, LIMIT);
         let _ = sweep(self.dir.path(), &self.id, SECRET, Duration::ZERO);
         reap(None);
     }
@@ -321,7 +323,7 @@ fn a_session_is_taken_only_with_its_leader() {
         assert_eq!(sweep(dir.path(), &id, SECRET, Duration::ZERO).expect("ended"), 1);
         assert_eq!(pids.iter().map(|pid| lives(*pid)).collect::<Vec<_>>(), [true, true, false]);
         kill(pids[1], Signal::KILL);
-        leader.wait().expect("it ends with its children");
+        jobstile_child::wait(&mut leader, LIMIT).expect("it ends with its children");
     });
 }
 
@@ -368,7 +370,7 @@ fn the_sweep_spares_everybody_else() {
         let id = fresh_id();
         let mut role = Command::new(program());
         role.arg("sweep").env("JOBSTILE_MARK", mark(SECRET, &id)).env("JOBSTILE_NODE", id);
-        let role = role.status().expect("it ran");
+        let role = role.limited().expect("it ran").status;
         assert!(role.success(), "{role}");
         drop(other);
         until("the other's are dead too", || !pids.iter().any(|pid| lives(*pid))).await;
@@ -393,7 +395,7 @@ fn the_keeper_ignores_the_terminals_signals() {
 }
 
 fn the_keeper_is_not_for_hands() {
-    let output = Command::new(program()).arg("keep").stdin(Stdio::null()).output().expect("it ran");
+    let output = Command::new(program()).arg("keep").stdin(Stdio::null()).limited().expect("it ran");
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.starts_with("error: `keep` is for the daemon itself, which starts it"), "{text}");

@@ -139,13 +139,13 @@ impl Default for Backoff {
 pub struct Policy {
     /// A monitoring job: by its name or by `monitoring = true`.
     pub monitoring: bool,
-    /// The identity rule as written; none: every trigger is distinct.
+    /// The identity rule as written; `None` means every trigger is distinct.
     pub dedup: Option<Dedup>,
     /// Attempts at once.
     pub max_concurrent: Concurrency,
     /// Places beyond that.
     pub max_waiting: u32,
-    /// As written; none: `skip` where the waiting places are 0, else `fail`.
+    /// As written; `None` means `skip` where the waiting places are 0, else `fail`.
     pub on_full: Option<OnFull>,
     /// Of a trigger that names none.
     pub priority: Priority,
@@ -153,13 +153,13 @@ pub struct Policy {
     pub attempts: u32,
     /// The wait between them.
     pub backoff: Backoff,
-    /// The longest attempt; none: no end.
+    /// The longest attempt; `None` means no limit.
     pub timeout: Option<Duration>,
     /// When it fires by itself.
     pub schedule: Option<Schedule>,
     /// `false` switches its schedule off; explicit triggers still work.
     pub enabled: bool,
-    /// The arguments of its ticks, canonical JSON; none: no arguments.
+    /// The arguments of its ticks, canonical JSON; `None` means no arguments.
     pub args: Option<String>,
 }
 
@@ -270,7 +270,7 @@ impl Policy {
         self.dedup.as_ref().map(|dedup| dedup.key.clone())
     }
 
-    /// The slots of the job's own limit; none: unlimited.
+    /// The slots of the job's own limit; `None` means unlimited.
     #[must_use]
     pub fn slots(&self) -> Option<u32> {
         match self.max_concurrent {

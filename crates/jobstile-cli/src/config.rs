@@ -59,7 +59,7 @@ pub(crate) struct Loaded {
     pub(crate) store: Option<String>,
     pub(crate) shutdown_grace: Duration,
     pub(crate) kill_after: Duration,
-    /// Attempts at once in this process; none: by kind.
+    /// Attempts at once in this process; `None` means by kind.
     pub(crate) workers: Option<u32>,
     pub(crate) switches: Switches,
     /// The effective values of all this, and where they came from.

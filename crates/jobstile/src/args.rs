@@ -27,7 +27,7 @@ pub struct Args {
     value: Arc<Value>,
 }
 
-/// Why a text is no arguments.
+/// Why a text is not valid arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadArgs {
     /// Not JSON, with what the parser says.
@@ -57,7 +57,7 @@ impl Args {
     /// Reads JSON text.
     ///
     /// # Errors
-    /// [`BadArgs`] where it is not JSON, too large or too deep.
+    /// [`BadArgs`] if it is not JSON, too large or too deep.
     pub fn parse(text: &[u8]) -> Result<Self, BadArgs> {
         if text.len() > MAX_BYTES {
             return Err(BadArgs::TooLarge(text.len()));
@@ -76,7 +76,7 @@ impl Args {
     /// Takes a JSON object; `null` and an empty one are no arguments.
     ///
     /// # Errors
-    /// [`BadArgs`] where it is no object, too large or too deep.
+    /// [`BadArgs`] if it is not an object, too large or too deep.
     pub fn of(value: Value) -> Result<Self, BadArgs> {
         let kind = match &value {
             Value::Null => return Ok(Self::none()),
@@ -138,7 +138,7 @@ impl Args {
     /// The key that a rule gives these arguments.
     ///
     /// # Errors
-    /// [`Problem::MissingKeyField`] where a field is absent or null; [`Problem::BadArguments`] where it is no string,
+    /// [`Problem::MissingKeyField`] if a field is absent or null; [`Problem::BadArguments`] if it is no string,
     /// whole number or boolean, or the key would be too long.
     pub fn key(&self, rule: &KeyRule) -> Result<Key, Problem> {
         let names = match rule {
@@ -178,7 +178,7 @@ impl Args {
 /// The one text of a JSON value: RFC 8785, but that whole numbers keep all their digits.
 ///
 /// # Errors
-/// Where a number cannot be written.
+/// If a number cannot be written.
 pub fn canonical(value: &Value) -> Result<String, serde_json::Error> {
     let mut text = String::new();
     write_canonical(value, &mut text)?;

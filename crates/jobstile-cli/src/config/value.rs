@@ -32,7 +32,7 @@ pub(crate) fn args(item: Item<'_>, reader: &mut Reader) -> Option<TickArgs> {
 /// A value as JSON; a date is a string.
 ///
 /// # Errors
-/// Where something stands that JSON does not have, and what it is.
+/// If something stands that JSON does not have, and what it is.
 pub(crate) fn json(value: &Spanned<DeValue<'_>>, depth: usize) -> Result<Value, (Range<usize>, Cow<'static, str>)> {
     let fail = |what: &'static str| Err((value.span(), what.into()));
     if depth > MAX_DEPTH {

@@ -34,9 +34,9 @@ impl<A> Clone for JobHandle<A> {
 /// How a trigger is to be decided, beyond its arguments.
 #[derive(Debug, Clone, Default)]
 pub struct TriggerOptions {
-    /// None: the job's own.
+    /// `None` means the job's own.
     pub priority: Option<Priority>,
-    /// How much later its run is due; none: now.
+    /// How much later its run is due; `None` means now.
     pub later: Option<Duration>,
     /// An id: the same one within 24 hours gets the first answer again. At most 200 bytes.
     pub id: Option<String>,
@@ -46,7 +46,7 @@ impl<A: Serialize> JobHandle<A> {
     /// Triggers the job now. The answer is in the store when it comes.
     ///
     /// # Errors
-    /// [`Kind::Invalid`] where the arguments are no JSON of at most 1 MiB; the store's own.
+    /// [`Kind::Invalid`] if the arguments are no JSON of at most 1 MiB; the store's own.
     pub async fn trigger(&self, args: &A) -> Result<Decision> {
         self.trigger_with(args, TriggerOptions::default()).await
     }
@@ -54,7 +54,7 @@ impl<A: Serialize> JobHandle<A> {
     /// Triggers the job.
     ///
     /// # Errors
-    /// As [`JobHandle::trigger`], and where the id is no id.
+    /// As [`JobHandle::trigger`], and if the id is not valid.
     pub async fn trigger_with(&self, args: &A, options: TriggerOptions) -> Result<Decision> {
         let id = options.id.as_deref().map(TriggerId::new).transpose()?;
         let args = Args::from(args)?;

@@ -58,16 +58,16 @@ impl Shared {
 }
 
 impl Jobstile {
-    /// Opens a store, and makes it where it is not there: `sqlite://jobs.db` (beside the working folder),
+    /// Opens a store, and creates it if it does not exist: `sqlite://jobs.db` (beside the working folder),
     /// `sqlite:///var/lib/app/jobs.db`, or `sqlite::memory:` for this process alone.
     ///
     /// # Errors
-    /// Where the store cannot be used; see [`Kind`].
+    /// If the store cannot be used; see [`Kind`].
     pub async fn open(store: &str) -> Result<Self> {
         Self::open_with(store, Clock::system()).await
     }
 
-    /// The same with a clock of one's own, for tests.
+    /// The same with a clock of your own, for tests.
     ///
     /// # Errors
     /// As [`Jobstile::open`].
@@ -134,7 +134,7 @@ impl Jobstile {
     /// returns. Jobs of this program that it did not add this time are taken out of the policy.
     ///
     /// # Errors
-    /// Where the store fails; [`Kind::Replaced`], at once, where its file is deleted or replaced meanwhile.
+    /// If the store fails; [`Kind::Replaced`], at once, if its file is deleted or replaced meanwhile.
     pub async fn run_until<F: Future>(self, until: F) -> Result<()> {
         let engine = self.take_engine()?;
         let (version, definitions) = {

@@ -59,8 +59,8 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs the keeper until its daemon is gone and everything it started is dead; the code is the program's exit code.
 ///
-/// For the verb `keep`, before anything else is done: no thread may have been started, no file opened. Whoever calls the
-/// verb by hand is told that it is not for them (code 2).
+/// For the verb `keep`, before anything else is done: no thread may have been started, no file opened. The process that
+/// calls the verb by hand is told that it is not for them (code 2).
 pub fn main() -> i32 {
     match serve::serve() {
         Ok(()) => 0,

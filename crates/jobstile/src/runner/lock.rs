@@ -196,7 +196,7 @@ fn open_in(pid: i32, dir: &Path) -> Vec<(RunId, Fence)> {
     found
 }
 
-/// Removes the file of an attempt that is over; that there is none is no error.
+/// Removes the file of an attempt that is over; it is fine if there is none.
 pub fn remove(dir: &Path, run: RunId, fence: Fence) -> io::Result<()> {
     match fs::remove_file(path(dir, run, fence)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -211,7 +211,7 @@ pub(super) struct AttemptLock {
 }
 
 impl AttemptLock {
-    /// Makes and locks the file. One that is there already is none of ours: a fence is given once.
+    /// Makes and locks the file. One that already exists is none of ours: a fence is given once.
     pub(super) fn take(dir: &Path, run: RunId, fence: Fence) -> io::Result<AttemptLock> {
         remove(dir, run, fence)?;
         let file = create(&path(dir, run, fence))?;

@@ -122,7 +122,7 @@ pub fn read(dir: &Path, run: RunId, fence: Fence) -> io::Result<Output> {
     Ok(Output { head: follow.piece(0, HEAD)?, tail: Vec::new(), dropped: follow.state()?.written - HEAD + lost })
 }
 
-/// Removes the file of an attempt; that there is none is no error.
+/// Removes the file of an attempt; it is fine if there is none.
 pub fn remove(dir: &Path, run: RunId, fence: Fence) -> io::Result<()> {
     match fs::remove_file(path(dir, run, fence)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -139,7 +139,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Makes the file, for the owner and the group of its folder. One of the same attempt that is there already is none
+    /// Makes the file, for the owner and the group of its folder. If one of the same attempt exists already, it is not
     /// of ours any more (a fence is given once) and is replaced.
     pub(crate) fn create(dir: &Path, run: RunId, fence: Fence) -> io::Result<Writer> {
         let path = path(dir, run, fence);

@@ -303,7 +303,8 @@ fn signals_are_as_in_a_fresh_process() {
             u64::from_str_radix(line.trim(), 16).expect("a number") & 0x7fff_ffff
         };
         assert_eq!(mask("SigBlk:"), 0);
-        // What this program, like every Rust program, ignores itself: SIGPIPE. The others are of whoever started it.
+        // What this program, like every Rust program, ignores itself: SIGPIPE. The others are of the process that
+        // started it.
         assert_eq!(mask("SigIgn:") & 1 << 12, 0, "{text}");
         let own = fs::read_to_string("/proc/self/status").expect("our own");
         let own = own.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a mask");

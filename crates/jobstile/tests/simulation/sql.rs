@@ -94,7 +94,7 @@ fn columns(run: &Run) -> Vec<String> {
     ]
 }
 
-/// What is not there any more may only be what was allowed to go; from then on it is forgotten. Whether there was any.
+/// What is gone may only be what was allowed to go; from then on it is forgotten. Whether there was any.
 pub(crate) fn learn_what_was_pruned(store: &Store, judge: &mut Judge, ledger: &mut Ledger) -> Result<bool, String> {
     let Some(before) = judge.pruned.take() else { return Ok(false) };
     let model = &mut judge.model;

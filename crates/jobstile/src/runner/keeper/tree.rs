@@ -130,7 +130,7 @@ impl Trees {
         Living { all: found, sure }
     }
 
-    /// Everything below the keeper that lives; none: it has no child at all, not even a dead one.
+    /// Everything below the keeper that lives; `None` means it has no child at all, not even a dead one.
     pub(super) fn all_living(&self) -> Option<Vec<Process>> {
         let children = proc::children(self.keeper);
         if children.is_empty() {

@@ -133,7 +133,7 @@ fn url(item: Item<'_>, reader: &mut Reader) -> Option<At<String>> {
     let url = reader.text(item, "as \"http://127.0.0.1:8000/internal/jobs/{job}\"")?;
     let rest = ["http://", "https://"].iter().find_map(|scheme| url.value.strip_prefix(scheme));
     let (title, right) = match rest {
-        None => ("`url` is no http:// or https:// address", "as \"http://127.0.0.1:8000/{job}\""),
+        None => ("`url` must begin with http:// or https://", "as \"http://127.0.0.1:8000/{job}\""),
         Some(rest) if rest.is_empty() || rest.starts_with(['/', '?', '#', ':']) => {
             ("`url` has no host", "as \"http://127.0.0.1:8000/{job}\"")
         }
@@ -161,7 +161,7 @@ fn headers(item: Item<'_>, reader: &mut Reader) -> BTreeMap<String, String> {
         let is_token =
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
         if !is_token {
-            reader.wrong(value.key, format!("`{name}` is no name of a header"), "letters, digits and -");
+            reader.wrong(value.key, format!("`{name}` is not a valid header name"), "letters, digits and -");
         } else if name.to_ascii_lowercase().starts_with("jobstile-") {
             reader.wrong(value.key, format!("`{name}` is set by Jobstile"), "another name");
         } else if value.value.contains(|c: char| c.is_control() && c != '\t') {
@@ -178,7 +178,7 @@ fn env(item: Item<'_>, reader: &mut Reader) -> Option<At<BTreeMap<String, At<Str
     let env = reader.string_table(item, "as { MODE = \"fast\" }")?;
     for (name, value) in &env.value {
         if name.is_empty() || name.contains(['=', '\0']) {
-            reader.wrong(value.key.clone(), format!("`{name}` is no name of a variable"), "letters, digits and _");
+            reader.wrong(value.key.clone(), format!("`{name}` is not a valid variable name"), "letters, digits and _");
         } else if name.starts_with("JOBSTILE_") {
             reader.wrong(value.key.clone(), format!("`{name}` is set by Jobstile"), "another name");
         }

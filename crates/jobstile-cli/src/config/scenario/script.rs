@@ -165,7 +165,7 @@ impl Reading {
         let time = written.parse::<Timestamp>().ok().map(|at| Time(at.as_microsecond()));
         if time.is_none() {
             let right = "date, time and offset, as 2026-01-01T00:00:00Z";
-            self.reader.wrong(item.value.span(), "`start` is no moment", right);
+            self.reader.wrong(item.value.span(), "`start` is not a point in time", right);
         }
         time
     }
@@ -293,7 +293,7 @@ impl Reading {
         let id = TriggerId::new(&self.reader.text(item, "a name for this trigger")?.value);
         if id.is_err() {
             let right = "1 to 200 bytes, no control characters, no `@` first";
-            self.reader.wrong(item.value.span(), "this is no trigger id", right);
+            self.reader.wrong(item.value.span(), "not a valid trigger id", right);
         }
         id.ok()
     }
@@ -389,7 +389,7 @@ fn take(text: &str) -> Result<Take, (String, String)> {
     };
     let time = duration::parse(time).map_err(|error| match text.rsplit_once(char::is_whitespace) {
         Some((time, word)) if duration::parse(time).is_ok() => {
-            (format!("`{word}` is no end of an attempt"), "ok, fail or hang".to_owned())
+            (format!("`{word}` is not a way for an attempt to end"), "ok, fail or hang".to_owned())
         }
         _ => (error.to_string(), error.right()),
     })?;

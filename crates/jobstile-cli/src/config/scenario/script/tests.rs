@@ -102,11 +102,11 @@ fn every_mistake_of_a_script_has_its_place() {
         ("[scenario]\nuntil = \"1m\"\nworkers = 0", "3:11 error: `workers` is out of range (1 to 100000)"),
         (
             "[scenario]\nuntil = \"1m\"\nstart = 2026-01-01",
-            "3:9 error: `start` is no moment (date, time and offset, as 2026-01-01T00:00:00Z)",
+            "3:9 error: `start` is not a point in time (date, time and offset, as 2026-01-01T00:00:00Z)",
         ),
         (
             "[scenario]\nuntil = \"1m\"\ntakes = { j = \"5s slow\" }",
-            "3:15 error: `slow` is no end of an attempt (ok, fail or hang)",
+            "3:15 error: `slow` is not a way for an attempt to end (ok, fail or hang)",
         ),
         (
             "[scenario]\nuntil = \"1m\"\ntakes = { j = 5 }",
@@ -157,7 +157,7 @@ fn every_mistake_of_an_event_has_its_place() {
         ),
         (
             "at = \"1s\"\ntrigger = \"j\"\nid = \"@1\"",
-            "7:6 error: this is no trigger id (1 to 200 bytes, no control characters, no `@` first)",
+            "7:6 error: not a valid trigger id (1 to 200 bytes, no control characters, no `@` first)",
         ),
         (
             "at = \"1s\"\njobs = { j = { max_concurrent = 0 } }",

@@ -15,7 +15,7 @@ const BUG: &str = "JOBSTILE_BUG";
 
 /// A command of a test: its child has a time limit, and the bug that is planted, if one is.
 pub trait Limited {
-    /// Without the variables of whoever runs the tests that mean something to Jobstile.
+    /// Without the variables of the person who runs the tests that mean something to Jobstile.
     fn without_ours(&mut self) -> &mut Self;
 
     /// With the bug that is planted, after the environment was cleared.

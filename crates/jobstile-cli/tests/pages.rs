@@ -187,7 +187,7 @@ fn a_planted_fault_is_found() {
         (console("$ echo took 3 s\ntook 3 s, twice\n"), "+ took"),
         ("```toml\n[jobs.a]\nevrey = \"3s\"\n```\n".into(), "did you mean `every`"),
         ("<!-- page: wrong -->\n```toml\n[jobs.a]\ncommand = [\"true\"]\n```\n".into(), "should be refused"),
-        ("<!-- page: from README.md -->\n```toml\nnot there\n```\n".into(), "is no part of README.md"),
+        ("<!-- page: from README.md -->\n```toml\nnot there\n```\n".into(), "is not a part of README.md"),
         ("<!-- page: perhaps -->\n".into(), "unknown mark"),
         ("```sh\njobstile explian backup\n```\n".into(), "no command `explian`"),
         ("Type `jobstile runs --filed`.\n".into(), "no flag --filed"),

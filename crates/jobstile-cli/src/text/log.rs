@@ -63,7 +63,7 @@ impl Log {
         self.repeats.due(now)
     }
 
-    /// When to ask for what was held back; none: nothing is.
+    /// When to ask for what was held back; `None` means that nothing is.
     pub(crate) fn next_due(&self) -> Option<Time> {
         self.repeats.next_due()
     }

@@ -144,7 +144,8 @@ fn a_store_that_cannot_be_used() {
     assert_eq!(world.run(&["migrate", "--store", "foreign.db"]).code(), 69);
     assert!(std::fs::read(&foreign).unwrap() == before, "the file was changed");
 
-    std::fs::write(world.path().join("text.db"), "this is no database, however long it goes on".repeat(200)).unwrap();
+    std::fs::write(world.path().join("text.db"), "this is not a database, however long it goes on".repeat(200))
+        .unwrap();
     assert_snapshot!(world.screen(&["runs", "--store", "text.db"]), @r"
     $ jobstile runs --store text.db
     --- to standard error

@@ -44,7 +44,7 @@ impl Folder {
         wait("a store", || Client::open(&self.store()).ok())
     }
 
-    /// The program in this folder, without the switches of whoever runs the tests.
+    /// The program in this folder, without the switches of the person who runs the tests.
     pub(crate) fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobstile"));
         command.current_dir(self.path());
@@ -89,7 +89,7 @@ impl Daemon {
         assert!(sent.success());
     }
 
-    /// Its exit code, once it has one; none: a signal ended it.
+    /// Its exit code, once it has one; `None` means a signal ended it.
     pub(crate) fn end(mut self) -> Option<i32> {
         let code = wait("the daemon's end", || self.0.try_wait().unwrap()).code();
         std::mem::forget(self);

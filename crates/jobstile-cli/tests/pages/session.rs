@@ -196,7 +196,7 @@ impl Session {
                     let file = fs::read_to_string(self.root.join(name)).unwrap_or_default();
                     let plain = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
                     if !plain(&file).contains(&plain(&text)) {
-                        faults.push(format!("this block is no part of {name}"));
+                        faults.push(format!("this block is not a part of {name}"));
                     }
                 }
                 Mark::Wrong | Mark::First(_) | Mark::Pick(_) | Mark::Without(_) | Mark::Exact | Mark::NumbersVary => {}

@@ -30,7 +30,7 @@ impl std::fmt::Display for Failure {
 /// The facts of a scenario file, or why there are none.
 pub(crate) fn simulate_file(file: &Path, flags: &[&str]) -> Result<Vec<Value>, Failure> {
     let mut program = Command::new(env!("CARGO_BIN_EXE_jobstile"));
-    // Switches of whoever runs the tests are none of a scenario's.
+    // Switches of the person who runs the tests are none of a scenario's.
     program.without_ours();
     program.args(["simulate", "-o", "jsonl", "--scenario"]).arg(file).args(flags);
     let output = program.limited().map_err(|e| Failure::of("no end", e))?;

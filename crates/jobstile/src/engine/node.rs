@@ -178,7 +178,7 @@ pub fn take_over(dir: &Path, id: &str) -> Result<DeadNode, State> {
                 return Ok(DeadNode { id: id.to_owned(), path, birth, _file: file });
             }
             Ok(()) => return Err(State::Unknown),
-            // One who only looks holds the lock for an instant, shared; whoever holds it shared is no node.
+            // One who only looks holds the lock for an instant, shared; a process that holds it shared is not a node.
             Err(Errno::WOULDBLOCK) => {
                 if planted("the_living_are_buried") {
                     let birth = Birth::read(&file).map_err(|_| State::Unknown)?;
@@ -272,7 +272,7 @@ fn lock_path(dir: &Path, id: &str) -> PathBuf {
     dir.join(format!("{id}.lock"))
 }
 
-// The same for an id that a row of the store gave: whoever may write there does not choose files elsewhere.
+// The same for an id that a row of the store gave: a process that may write there must not choose files elsewhere.
 fn lock_of(dir: &Path, id: &str) -> io::Result<PathBuf> {
     let is_id = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if is_id { Ok(lock_path(dir, id)) } else { Err(io::ErrorKind::InvalidInput.into()) }

@@ -279,7 +279,7 @@ fn what_hides_all_its_traces_is_found_by_its_lock() {
         let (run, fence) = attempts[0];
         assert_eq!(lock::Note::read(&dir, run, fence).expect("a note").node, daemon.id);
         daemon.kill_both();
-        // Whoever looks sees that it lives, and who that is.
+        // A look shows that it lives, and who that is.
         let Tree::Lives(holders) = lock::look(&dir, run, fence) else { panic!("it lives") };
         assert!(holders.iter().any(|holder| holder.pid == pids[0] && holder.name == "sleep"), "{holders:?}");
         // Not a trace but the lock: the mark of another store.

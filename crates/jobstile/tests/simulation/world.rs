@@ -63,9 +63,9 @@ pub(crate) struct World {
     pub(crate) latest: i64,
     pub(crate) rng: Rng,
     pub(crate) disk: Disk,
-    /// The connection of those who ask and go.
+    /// The connection of short-lived clients.
     outside: Store,
-    /// Whose connection executes the operations at hand. `None`: that of those who ask and go.
+    /// Whose connection executes the operations at hand. `None`: that of short-lived clients.
     turn: Option<usize>,
     pub(crate) judge: Judge,
     pub(crate) ledger: Ledger,

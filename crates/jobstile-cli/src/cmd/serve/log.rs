@@ -90,7 +90,7 @@ impl Journal {
             .name("jobstile-log".to_owned())
             .spawn(move || printer.work(&received))
             .map_err(|e| Error::new(Code::Scheduler, format!("cannot start the log: {e}")))?;
-        // Where a subscriber is there already, it gets the events.
+        // If there is a subscriber already, it gets the events.
         let _ = tracing_subscriber::registry().with(Events(Arc::clone(&inlet))).try_init();
         Ok(Self { inlet, thread: Some(thread) })
     }

@@ -2,4 +2,5 @@
 
 mod damage;
 mod fences;
+mod limits;
 mod world;

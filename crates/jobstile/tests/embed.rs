@@ -1,0 +1,109 @@
+//! The library's front, as a program holds it: jobs that are functions, in a store of their own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobstile::client::Client;
+use jobstile::op::Op;
+use jobstile::{Dedup, Job, Jobstile, Run};
+use jobstile_core::run::State;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, mpsc};
+
+/// How long anything here may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Sync {
+    wallet: String,
+}
+
+fn of(wallet: &str) -> Sync {
+    Sync { wallet: wallet.to_owned() }
+}
+
+async fn soon<T>(what: &str, it: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, it).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// Waits until the run is in this state.
+async fn becomes(store: &std::path::Path, run: jobstile_core::id::RunId, state: State) {
+    let client = Client::open(store).expect("a store");
+    let look = async {
+        while client.run(run).expect("a store").expect("a run").row.state != state {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon(&format!("run {run} to be {state}"), look).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_gets_its_arguments_and_duplicates_are_skipped() {
+    let jobs = Jobstile::open("sqlite::memory:").await.expect("a store");
+    let (send, mut seen) = mpsc::unbounded_channel();
+    let handler = move |args: Sync, run: Run| {
+        let send = send.clone();
+        async move {
+            send.send((args, run.attempt())).expect("somebody who listens");
+            Ok::<(), std::io::Error>(())
+        }
+    };
+    let sync = jobs.add(Job::new("sync", handler).dedup(Dedup::by(["wallet"]))).await.expect("a job");
+    assert!(sync.trigger(&of("A")).await.expect("an answer").is_admitted());
+    // Nothing runs before the engine does, so the first one still waits.
+    assert!(!sync.trigger(&of("A")).await.expect("an answer").is_admitted());
+    assert!(sync.trigger(&of("B")).await.expect("an answer").is_admitted());
+    let stop = Arc::new(Notify::new());
+    let until = Arc::clone(&stop);
+    let engine = tokio::spawn(jobs.run_until(async move { until.notified().await }));
+    let mut all = vec![soon("a run", seen.recv()).await.expect("one"), soon("a run", seen.recv()).await.expect("one")];
+    all.sort_by(|a, b| a.0.wallet.cmp(&b.0.wallet));
+    assert_eq!(all, [(of("A"), 1), (of("B"), 1)]);
+    stop.notify_one();
+    soon("the end", engine).await.expect("no panic").expect("a good end");
+    assert_eq!(seen.try_recv(), Err(mpsc::error::TryRecvError::Empty), "a skipped trigger ran");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_fails_is_tried_again_and_ends_dead() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("s.db");
+    let jobs = Jobstile::open(&format!("sqlite://{}", store.display())).await.expect("a store");
+    let handler = |_: Sync, run: Run| async move {
+        Err::<(), _>(std::io::Error::other(format!("the wallet is locked, attempt {}", run.attempt())))
+    };
+    let job = Job::new("sync", handler).attempts(2).retry_after(Duration::from_millis(10));
+    let sync = jobs.add(job).await.expect("a job");
+    let run = sync.trigger(&of("A")).await.expect("an answer").run().expect("a run");
+    let engine = tokio::spawn(jobs.run_until(std::future::pending::<()>()));
+    becomes(&store, run, State::Dead).await;
+    let attempts = Client::open(&store).expect("a store").attempts(run).expect("a store");
+    let said: Vec<&str> = attempts.iter().filter_map(|attempt| attempt.message.as_deref()).collect();
+    assert_eq!(said, ["the wallet is locked, attempt 1", "the wallet is locked, attempt 2"]);
+    engine.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_from_outside_reaches_the_handler() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("s.db");
+    let jobs = Jobstile::open(&format!("sqlite://{}", store.display())).await.expect("a store");
+    let handler = |_: Sync, run: Run| async move {
+        run.cancelled().await;
+        Ok::<(), std::io::Error>(())
+    };
+    let sync = jobs.add(Job::new("sync", handler)).await.expect("a job");
+    let run = sync.trigger(&of("A")).await.expect("an answer").run().expect("a run");
+    let engine = tokio::spawn(jobs.run_until(std::future::pending::<()>()));
+    becomes(&store, run, State::Running).await;
+    let mut client = Client::open(&store).expect("a store");
+    client.execute(Op::Cancel { run, by: "anna".to_owned() }).expect("an answer");
+    // Whether it is called a success is its own affair: it ended, which it does only when it hears of the cancel.
+    let look = async {
+        while !client.run(run).expect("a store").expect("a run").row.state.is_terminal() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon("the end of the run", look).await;
+    engine.abort();
+}

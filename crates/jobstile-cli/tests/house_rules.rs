@@ -11,6 +11,8 @@ use std::path::Path;
 mod bank;
 #[path = "house_rules/children.rs"]
 mod children;
+#[path = "house_rules/english.rs"]
+mod english;
 #[path = "house_rules/source.rs"]
 mod source;
 #[path = "house_rules/sql.rs"]
@@ -36,6 +38,7 @@ const RULES: &[Rule] = &[
     Rule { name: "JSON has one writer", check: json_has_one_writer },
     Rule { name: "no Manager, Helper, Util", check: no_vague_names },
     Rule { name: "no test is skipped", check: no_test_is_skipped },
+    Rule { name: "no translated English", check: english::reads_as_translated },
     Rule { name: "a child of a test has a time limit", check: children::has_a_time_limit },
     Rule { name: "the oracle is not what it judges", check: children::the_oracle_is_not_what_it_judges },
 ];
@@ -223,14 +226,15 @@ fn violations(files: &[(String, String)]) -> Vec<String> {
     found
 }
 
-/// Every Rust, SQL and manifest file of the workspace, by path from its root.
+/// Every Rust, SQL, TOML and Markdown file of the workspace, by path from its root.
 fn tree() -> Vec<(String, String)> {
+    const KINDS: [&str; 4] = ["rs", "sql", "toml", "md"];
     fn walk(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(folder).expect("a folder of the workspace") {
             let path = entry.expect("an entry of a folder").path();
             if path.is_dir() {
                 walk(root, &path, files);
-            } else if path.extension().is_some_and(|kind| kind == "rs" || kind == "sql" || kind == "toml") {
+            } else if path.extension().is_some_and(|kind| KINDS.iter().any(|known| kind == *known)) {
                 let name = path.strip_prefix(root).expect("a path below the root").to_string_lossy().into_owned();
                 files.push((name, fs::read_to_string(&path).expect("a text file")));
             }
@@ -238,7 +242,12 @@ fn tree() -> Vec<(String, String)> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut files = vec![];
-    walk(&root, &root.join("crates"), &mut files);
+    for folder in ["crates", "docs", "examples", "scenarios"] {
+        walk(&root, &root.join(folder), &mut files);
+    }
+    for page in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        files.push((page.to_owned(), fs::read_to_string(root.join(page)).expect("a page")));
+    }
     files.sort();
     files
 }
@@ -329,6 +338,15 @@ fn each_rule_finds_a_planted_violation() {
         ("no Manager, Helper, Util", "crates/jobstile/src/engine.rs", "\npub struct JobManager {}", 2),
         ("no Manager, Helper, Util", "crates/jobstile/src/utils.rs", "", 1),
         ("no test is skipped", "crates/jobstile/tests/a.rs", "#[test]\n#[ignore = \"slow\"]\nfn f() {}", 2),
+        ("no translated English", "crates/jobstile/src/op.rs", "/// Which; none: all of them.", 1),
+        (
+            "no translated English",
+            "crates/jobstile/src/op.rs",
+            "\n/// # Errors\n/// Where the store cannot be read.",
+            3,
+        ),
+        ("no translated English", "crates/jobstile-cli/src/args.rs", "format!(\"`{text}` is no duration\")", 1),
+        ("no translated English", "README.md", "It makes the store where none is there; none: it asks.", 1),
         ("a child of a test has a time limit", "crates/jobstile-cli/tests/a.rs", "let o = command\n.output()?;", 2),
         ("a child of a test has a time limit", "crates/jobstile/tests/a/b.rs", "child.wait().unwrap();", 1),
         ("the oracle is not what it judges", "crates/model/src/trigger.rs", "\nuse jobstile_core::decide::decide;", 2),
@@ -386,6 +404,10 @@ fn what_only_looks_like_a_violation_is_none() {
         ("crates/jobstile-cli/src/cmd/ls.rs", "use crate::text::table; use crate::config::Config;"),
         ("crates/jobstile-cli/src/text/json.rs", "let s = serde_json::to_string(one)?;"),
         ("crates/jobstile/src/runner/util_linux.rs", "struct Managed;"),
+        (
+            "crates/jobstile/src/op.rs",
+            "/// Where it runs.\n/// There is no duration.\n/// # Errors\n/// If it cannot be read.\n\n/// Where it is.",
+        ),
     ];
     for (path, text) in HARMLESS {
         let found = violations(&[(path.to_string(), text.to_string())]);

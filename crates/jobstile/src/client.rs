@@ -29,7 +29,7 @@ impl Client {
     /// Opens a store that is there; nothing is created or changed.
     ///
     /// # Errors
-    /// Where there is none, or it may not be read, or has another schema.
+    /// If there is none, or it may not be read, or has another schema.
     pub fn open(path: &Path) -> Result<Self> {
         let reader = Reader::open(path)?;
         Ok(Self { path: path.to_owned(), clock: Clock::system(), reader, writer: None })
@@ -57,7 +57,7 @@ impl Client {
     /// Executes one operation, and says what happened.
     ///
     /// # Errors
-    /// Where the store cannot be written, or the operation cannot be done.
+    /// If the store cannot be written, or the operation cannot be done.
     pub fn execute(&mut self, op: Op) -> Result<(Answer, Vec<Fact>)> {
         let now = self.clock.now();
         let writer = match &mut self.writer {
@@ -83,7 +83,7 @@ impl Client {
     /// Copies the store into a file while it is in use.
     ///
     /// # Errors
-    /// Where the file is there already or cannot be written.
+    /// If the file already exists or cannot be written.
     pub fn backup(&self, to: &Path) -> Result<()> {
         self.reader.backup(to, self.now())
     }

@@ -69,7 +69,7 @@ impl Observer for Nobody {}
 
 /// What a node needs to know before it starts.
 pub struct Setup {
-    /// The store's file; none: a store in memory, for this process alone.
+    /// The store's file; `None` means a store in memory, for this process alone.
     pub store: Option<PathBuf>,
     /// `daemon` or `library`.
     pub kind: &'static str,
@@ -83,7 +83,7 @@ pub struct Setup {
     pub workers: Workers,
     /// How long what is left of a dead node may take to end.
     pub kill_after: Duration,
-    /// The program that has the verb `keep`; none: no commands.
+    /// The program that has the verb `keep`; `None` means no commands.
     pub keeper: Option<PathBuf>,
     /// This process starts no children of its own.
     pub owns_children: bool,
@@ -135,7 +135,7 @@ impl Engine {
     /// Takes the locks and opens the store; nothing is claimed before [`Engine::open`].
     ///
     /// # Errors
-    /// [`Kind::Taken`] where another daemon works on the store and this one does not join it; the store's own.
+    /// [`Kind::Taken`] if another daemon works on the store and this one does not join it; the store's own.
     pub async fn start(setup: Setup) -> Result<Self> {
         let id = host::random_id()?;
         let (dir, locks, store) = match &setup.store {
@@ -229,7 +229,7 @@ impl Engine {
     /// The other nodes that work on the store.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn live_nodes(&self) -> Result<Vec<NodeRow>> {
         match self.queue.execute(Op::Nodes).await? {
             Answer::Nodes(nodes) => Ok(nodes
@@ -244,7 +244,7 @@ impl Engine {
     /// The jobs that other live nodes define.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn jobs_of_live_nodes(&self) -> Result<Vec<String>> {
         let mut all = Vec::new();
         for node in self.live_nodes().await? {
@@ -258,7 +258,7 @@ impl Engine {
     /// Puts a policy in force, and executes its jobs with these definitions.
     ///
     /// # Errors
-    /// [`Kind::Taken`] where a job belongs to another owner that is at work; the store's own.
+    /// [`Kind::Taken`] if a job belongs to another owner that is at work; the store's own.
     pub async fn apply(
         &self,
         policy: Apply,
@@ -278,7 +278,7 @@ impl Engine {
     /// Begins to claim.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn open(&self) -> Result<()> {
         self.desk.set_open(true);
         self.desk.timed.notify_one();
@@ -294,7 +294,7 @@ impl Engine {
     /// Stops claiming, lets attempts end within their grace, then ends them; a second value on `hurry` ends them now.
     ///
     /// # Errors
-    /// Where the store fails; [`Kind::Replaced`] where this node was cut off.
+    /// If the store fails; [`Kind::Replaced`] if this node was cut off.
     pub async fn shut_down(mut self, mut hurry: watch::Receiver<u32>) -> Result<()> {
         self.desk.set_open(false);
         self.closing.send_replace(true);
@@ -332,7 +332,7 @@ impl Engine {
             return Err(Error::new(Kind::Replaced, why));
         }
         if !all_ended {
-            // The slots of what lives on are not free: whoever finds the node's lock free takes the rest over.
+            // The slots of what lives on are not free: the process that finds the node's lock free takes the rest over.
             return Ok(());
         }
         let node = self.node.id.clone();
@@ -340,7 +340,7 @@ impl Engine {
         self.tasks.abort_all();
         while self.tasks.join_next().await.is_some() {}
         for ending in ["lock", "daemon"] {
-            // Whoever finds them later finds them free.
+            // The next process that looks finds them free.
             let _ = std::fs::remove_file(self.dir.join(format!("{}.{ending}", self.node.id)));
         }
         Ok(())

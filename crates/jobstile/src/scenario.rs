@@ -73,9 +73,9 @@ pub enum Happening {
         job: String,
         /// The arguments.
         args: Result<Args, BadArgs>,
-        /// None: the job's own.
+        /// `None` means the job's own.
         priority: Option<Priority>,
-        /// How much later; none: now.
+        /// How much later; `None` means now.
         later: Option<Duration>,
         /// Its id.
         id: Option<TriggerId>,
@@ -121,7 +121,7 @@ struct World {
 /// Why a scenario was not replayed to its end.
 #[derive(Debug)]
 pub struct Stopped {
-    /// The event of the script that cannot be; none: it is not about one.
+    /// The event of the script that cannot be; `None` means it is not about one.
     pub event: Option<usize>,
     /// What is wrong.
     pub error: Error,
@@ -130,7 +130,7 @@ pub struct Stopped {
 /// Replays a scenario.
 ///
 /// # Errors
-/// Where an event of the script cannot be, the store fails or an operation breaks a promise.
+/// If an event of the script cannot be, the store fails or an operation breaks a promise.
 pub fn replay(scenario: Scenario) -> Result<Vec<Fact>, Stopped> {
     let store = Store::in_memory().map_err(|error| Stopped { event: None, error })?;
     let end = scenario.start.plus(scenario.until);

@@ -42,7 +42,7 @@ pub struct JobRow {
     pub id: JobId,
     /// Its name.
     pub name: Arc<str>,
-    /// Its policy: JSON; none: taken out of the policy.
+    /// Its policy: JSON; `None` means taken out of the policy.
     pub policy: Option<String>,
     /// Who applied it.
     pub owner: Option<String>,
@@ -50,13 +50,13 @@ pub struct JobRow {
     pub version: Version,
     /// Where each value came from: JSON.
     pub origins: String,
-    /// The next instant of its schedule; none: it does not fire.
+    /// The next instant of its schedule; `None` means it does not fire.
     pub next_at: Option<Time>,
     /// The last instant that was looked at.
     pub last_at: Option<Time>,
     /// Since when it is paused.
     pub paused_at: Option<Time>,
-    /// Until when; none: until somebody resumes it.
+    /// Until when; `None` means until somebody resumes it.
     pub paused_until: Option<Time>,
 }
 
@@ -103,7 +103,7 @@ pub struct RunRow {
     pub rerun_of: Option<RunId>,
     /// The version of the policy that admitted it.
     pub version: Version,
-    /// What a queued run waits for; none: it is ready.
+    /// What a queued run waits for; `None` means it is ready.
     pub waits_on: Option<String>,
     /// Claims so far: the number of its latest attempt.
     pub claims: u32,
@@ -182,7 +182,7 @@ pub struct Printed {
 pub struct RefusalRow {
     /// Its number.
     pub id: RefusalId,
-    /// The job; none: there is none of that name.
+    /// The job; `None` means there is none of that name.
     pub job: Option<JobId>,
     /// What was given as the job's name.
     pub job_name: Arc<str>,
@@ -196,7 +196,7 @@ pub struct RefusalRow {
     pub key: Key,
     /// The run in its way.
     pub by: Option<RunId>,
-    /// The minute that anonymous triggers share a row in; none: a row of its own.
+    /// The minute that anonymous triggers share a row in; `None` means a row of its own.
     pub minute: Option<i64>,
     /// Its id.
     pub trigger_id: Option<TriggerId>,
@@ -269,7 +269,7 @@ pub struct VersionRow {
     pub owner: String,
     /// Who applied it.
     pub by: String,
-    /// The switches; none: says nothing about them.
+    /// The switches; `None` leaves them as they are.
     pub switches: Option<Switches>,
     /// Where each value came from: JSON.
     pub origins: String,
@@ -322,7 +322,7 @@ pub(crate) trait Tables {
     fn update_run(&mut self, run: &RunRow, fence: Fence) -> Result<()>;
     /// The same for a claim, whose other columns stay.
     fn claim_run(&mut self, run: &RunRow, fence: Fence) -> Result<()>;
-    /// A run that started is no target any more.
+    /// A run that started is no longer a target.
     fn clear_target(&mut self, run: RunId, fence: Fence) -> Result<()>;
     /// The same for a running run that comes into a terminal state and stays in its lineage, or never was in one.
     fn end_attempt(&mut self, run: &RunRow, fence: Fence) -> Result<()>;

@@ -102,7 +102,7 @@ impl Model {
         instants.chain(pauses).filter(|at| *at > self.now).min()
     }
 
-    /// Whoever sees that the clock was set back returns every cursor that lies more than an interval ahead.
+    /// A node that sees that the clock was set back returns every cursor that lies more than an interval ahead.
     pub fn clock_was_set_back(&mut self) {
         let now = self.now;
         for job in self.jobs.values_mut() {

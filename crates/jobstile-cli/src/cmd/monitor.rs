@@ -86,7 +86,7 @@ fn shown(opened: &Opened, state: &State, before: Option<&State>, form: Output) -
     }
 }
 
-/// Columns of the terminal; none: nobody said.
+/// Columns of the terminal; `None` means unknown.
 fn width() -> Option<usize> {
     if !std::io::stdout().is_terminal() {
         return None;

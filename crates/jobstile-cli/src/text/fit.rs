@@ -10,9 +10,9 @@ const NARROW_INDENT: usize = 2;
 /// What a page is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Form {
-    /// Columns; none: as many as it takes.
+    /// Columns; `None` means as many as it takes.
     pub(crate) width: Option<usize>,
-    /// Lines; none: as many as it takes.
+    /// Lines; `None` means as many as it takes.
     pub(crate) height: Option<usize>,
     pub(crate) colour: bool,
 }

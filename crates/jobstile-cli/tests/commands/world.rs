@@ -225,7 +225,7 @@ impl World {
     pub(crate) fn run_with(&self, line: &[&str], input: &[u8]) -> Ran {
         let mut child =
             self.command(line).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // Whoever does not read to the end closes it.
+        // A program that does not read to the end closes it.
         let _ = child.stdin.take().unwrap().write_all(input);
         Ran(jobstile_child::output_of(child, LIMIT).unwrap())
     }

@@ -247,7 +247,7 @@ pub fn daemons(dir: &Path) -> io::Result<Vec<String>> {
 /// The dead nodes that have a lock file here and are none of `known`, which the store takes for alive: they were killed at
 /// their start, or an older copy of the store was put in place, which has not heard of them.
 pub fn unknown(dir: &Path, known: &[String]) -> io::Result<Vec<String>> {
-    // Whoever makes a lock file holds the gate meanwhile: one that is there and free is of a dead node.
+    // A lock file is made while holding the gate, so one that exists and is free belongs to a dead node.
     let _gate = gate(dir)?;
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)?.take(MAX_FILES) {

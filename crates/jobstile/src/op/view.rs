@@ -302,7 +302,7 @@ impl<'a> View<'a> {
         self.happens(job, Fact::Decided(fact))
     }
 
-    /// The highest number of a slot of this job's limit; none: it has no slots.
+    /// The highest number of a slot of this job's limit; `None` means it has no slots.
     pub(crate) fn last_slot(&mut self, job: JobId) -> Result<Option<u32>> {
         if let Some(known) = self.job(job)?.last_slot {
             return Ok(known);
@@ -452,7 +452,7 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// A run whose attempt with this fence has ended; none: there is no such run. It may have another fence.
+    /// A run whose attempt with this fence has ended; `None` means there is no such run. It may have another fence.
     pub(crate) fn ended(&mut self, id: RunId, fence: Fence) -> Result<Option<RunRow>> {
         match self.memory.running.get(&id) {
             Some(run) if run.fence == fence => Ok(self.memory.running.remove(&id)),

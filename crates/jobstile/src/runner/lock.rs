@@ -1,9 +1,9 @@
-//! The lock of an attempt: as long as a process of its tree lives, the kernel says so.
+//! The lock of an attempt: while a process of its tree lives, the kernel says so.
 //!
-//! The keeper makes a file for each command, locks it (`flock`, shared) and hands the open file down to the command, which
-//! hands it down to whatever it starts. The lock is free when the last of them is gone, whoever looks: another user, another
-//! PID namespace, and whatever the processes did to their environment, session or parents. The descriptor has a number that
-//! scripts do not use ([`HIGHEST`], or less where fewer files are allowed).
+//! The keeper makes a file for each command, locks it (`flock`, shared) and hands the open file down to the command,
+//! which hands it down to whatever it starts. The lock is free when the last of them is gone, for every process that
+//! looks: another user, another PID namespace, and whatever the processes did to their environment, session or parents.
+//! The descriptor has a number that scripts do not use ([`HIGHEST`], or less where fewer files are allowed).
 //!
 //! A tree can escape only if it closes the descriptor; then it is found by the other marks that [`super::sweep`] knows.
 
@@ -228,7 +228,7 @@ impl AttemptLock {
         Ok(descriptor)
     }
 
-    /// Says whose it is. For people and for whoever clears up: the lock holds without it.
+    /// Says whose it is. For people and for the process that clears up: the lock holds without it.
     pub(super) fn note(&self, note: &Note) {
         let _ = self.file.write_all_at(note.text().as_bytes(), 0);
     }

@@ -1,6 +1,6 @@
 //! Ends what is left of a node.
 //!
-//! Whoever clears up behind a dead node has to find its processes, and nobody else's. In this order:
+//! The process that clears up behind a dead node has to find its processes, and nobody else's. In this order:
 //!
 //! 1. they hold the lock of one of its attempts ([`super::lock`]), which only its commands inherited;
 //! 2. their environment carries its mark: made from the node's id and the store's unpublished one, so that nobody makes this

@@ -35,7 +35,7 @@ pub struct JobInfo {
     pub version: Version,
     /// Where each value came from: JSON, key → text.
     pub origins: String,
-    /// The next instant of its schedule; none: it does not fire.
+    /// The next instant of its schedule; `None` means it does not fire.
     pub next_at: Option<Time>,
     /// The last instant that was looked at.
     pub last_at: Option<Time>,
@@ -50,7 +50,7 @@ pub struct JobInfo {
 pub struct PauseInfo {
     /// Since when.
     pub at: Time,
-    /// Until when; none: until somebody resumes it.
+    /// Until when; `None` means until somebody resumes it.
     pub until: Option<Time>,
     /// Who did it.
     pub by: String,
@@ -65,7 +65,7 @@ impl JobInfo {
         self.pause.as_ref().filter(|pause| pause.until.is_none_or(|until| now < until))
     }
 
-    /// What holds for it under these switches; none: it is out of the policy.
+    /// What holds for it under these switches; `None` means it is out of the policy.
     #[must_use]
     pub fn rules(&self, switches: Switches) -> Option<Rules> {
         self.policy.as_ref().map(|policy| policy.rules(switches))
@@ -93,9 +93,9 @@ pub struct RunInfo {
 /// Which runs are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct RunFilter {
-    /// Of this job; none: of all.
+    /// Of this job; `None` means every job.
     pub job: Option<String>,
-    /// In these states; none: in any.
+    /// In these states; `None` means any state.
     pub states: Vec<State>,
     /// Live, or ended at this time or later.
     pub since: Option<Time>,
@@ -116,7 +116,7 @@ pub struct AttemptInfo {
     pub node: NodeId,
     /// When it was claimed.
     pub claimed_at: Time,
-    /// When it ended; none: it is being executed.
+    /// When it ended; `None` means it is being executed.
     pub ended_at: Option<Time>,
     /// How it ended.
     pub outcome: Option<Outcome>,
@@ -197,7 +197,7 @@ pub struct DecisionPlace {
 /// Which decisions are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct DecisionFilter {
-    /// Of this job; none: of all.
+    /// Of this job; `None` means every job.
     pub job: Option<String>,
     /// Given at this time or later.
     pub since: Option<Time>,
@@ -278,7 +278,7 @@ pub struct NodeInfo {
 pub struct Offer {
     /// The job.
     pub job: String,
-    /// Why it cannot run it; none: it can.
+    /// Why it cannot run it; `None` means it can.
     pub reason: Option<String>,
 }
 
@@ -293,7 +293,7 @@ pub struct VersionInfo {
     pub at: Time,
     /// By whom.
     pub by: String,
-    /// Its switches; none: it says nothing about them.
+    /// Its switches; `None` leaves them as they are.
     pub switches: Option<Switches>,
     /// Where the switches came from: JSON, switch → text.
     pub origins: String,
@@ -306,7 +306,7 @@ pub struct SlotInfo {
     pub job: Arc<str>,
     /// Its number, from 0.
     pub n: u32,
-    /// The run that holds it and its fence; none: it is free.
+    /// The run that holds it and its fence; `None` means it is free.
     pub holder: Option<(RunId, Fence)>,
 }
 

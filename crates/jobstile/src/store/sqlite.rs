@@ -49,7 +49,7 @@ impl Store {
     /// A store in memory, gone with this value.
     ///
     /// # Errors
-    /// Where SQLite is too old or out of memory.
+    /// If SQLite is too old or out of memory.
     pub fn in_memory() -> Result<Self> {
         let mut connection = Connection::open_in_memory().map_err(failed)?;
         open::check_version()?;
@@ -70,7 +70,7 @@ impl Store {
     /// The store in a file.
     ///
     /// # Errors
-    /// Where the file cannot be used: absent (unless it may be created), not allowed, on a network file system, damaged,
+    /// If the file cannot be used: absent (unless it may be created), not allowed, on a network file system, damaged,
     /// foreign, or written by a newer Jobstile.
     pub fn open(path: &Path, open_as: OpenAs) -> Result<Self> {
         let connection = open::open(path, open_as)?;
@@ -78,7 +78,7 @@ impl Store {
         Ok(Self { connection, memory: Memory::default(), turnstile, path: Some(path.to_owned()), data_version: 0 })
     }
 
-    /// The file; none: in memory.
+    /// The file; `None` means in memory.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
@@ -115,7 +115,7 @@ impl Store {
     /// The rows of a query as text, for tests that look at a store in memory.
     ///
     /// # Errors
-    /// Where SQLite does not take the statement.
+    /// If SQLite does not take the statement.
     #[doc(hidden)]
     pub fn rows(&self, query: &str) -> Result<Vec<Vec<String>>> {
         use rusqlite::types::ValueRef;
@@ -166,7 +166,7 @@ impl Store {
     /// The promises that the store does not keep; a good one has none.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn verify(&self) -> Result<Vec<crate::store::read::Violation>> {
         query::verify(&self.connection)
     }

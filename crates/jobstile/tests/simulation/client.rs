@@ -1,4 +1,4 @@
-//! Those who ask: callers with triggers, and operators with policies, pauses and cancels.
+//! Clients: callers with triggers, and operators with policies, pauses and cancels.
 
 use jobstile::args::Args;
 use jobstile::core::id::{NodeId, RunId, TriggerId};

@@ -18,7 +18,7 @@ pub(crate) struct Judge {
     /// What a pruner was allowed to delete, until somebody looks what it did.
     pub(crate) pruned: Option<PruneBefore>,
     last_fence: i64,
-    /// The connection that executes what is judged; `None`: that of those who ask and go.
+    /// The connection that executes what is judged; `None`: that of short-lived clients.
     pub(crate) connection: Option<usize>,
     /// When each connection last looked at the schedules. One that never did knows of no time before.
     looked: HashMap<Option<usize>, i64>,

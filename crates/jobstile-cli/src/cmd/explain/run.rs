@@ -109,7 +109,7 @@ pub(super) fn waits(opened: &Opened, run: &RunInfo) -> Result<String, Error> {
     Ok(unable(opened, &run.job)?.unwrap_or_else(|| "a worker is to become free".to_owned()))
 }
 
-/// Why no live node can run a job; none: one can.
+/// Why no live node can run a job; `None` means one can.
 pub(super) fn unable(opened: &Opened, job: &str) -> Result<Option<String>, Error> {
     let mut reasons = vec![];
     for node in opened.alive.iter().filter(|node| node.liveness == Liveness::Alive) {

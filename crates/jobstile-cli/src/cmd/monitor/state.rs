@@ -67,7 +67,7 @@ pub(super) struct Job {
     pub(super) all: Numbers,
     /// Of the recent hours.
     pub(super) counts: Counts,
-    /// Why no live node can run it; none: one can, or there is none.
+    /// Why no live node can run it; `None` means one can, or there is none.
     pub(super) unable: Option<String>,
     pub(super) stacking: bool,
     pub(super) load: Option<f64>,
@@ -274,7 +274,7 @@ impl Job {
         worries || self.info.paused(now).is_some() || self.unrecovered().next().is_some()
     }
 
-    /// What switches it off: `AIBTC_TWEET_ENABLED=false`, or the line of the file; none: nothing does.
+    /// What switches it off: `AIBTC_TWEET_ENABLED=false`, or the line of the file; `None` means that nothing does.
     pub(super) fn switched_off_by(&self) -> Option<String> {
         self.info.policy.as_ref().filter(|policy| !policy.enabled)?;
         Some(match Origins::read(&self.info.origins).origin("enabled") {

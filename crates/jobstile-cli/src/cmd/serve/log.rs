@@ -165,7 +165,7 @@ impl Printer {
         }
     }
 
-    // Whoever reads again hears how much is missing.
+    // A reader that comes back is told how much is missing.
     fn say_dropped(&self) {
         match self.dropped.swap(0, Ordering::Relaxed) {
             0 => {}

@@ -32,7 +32,7 @@ pub(super) struct End {
 /// Waits until a run has ended, at most so long.
 ///
 /// # Errors
-/// Where the store cannot be read, or the run is gone.
+/// If the store cannot be read, or the run is gone.
 pub(super) fn until_ended(opened: &Opened, id: RunId, limit: Option<Duration>) -> Result<End, Error> {
     let watch = clock::Stopwatch::start();
     loop {

@@ -32,7 +32,7 @@ impl Reader {
     /// Opens a store for questions alone.
     ///
     /// # Errors
-    /// Where the file is absent, may not be read, or has another schema.
+    /// If the file is absent, may not be read, or has another schema.
     pub fn open(path: &Path) -> Result<Self> {
         open::reader(path).map(Self)
     }
@@ -40,7 +40,7 @@ impl Reader {
     /// Copies the store, while it is in use, into a file that is not there yet.
     ///
     /// # Errors
-    /// Where the file is there already or cannot be written.
+    /// If the file already exists or cannot be written.
     pub fn backup(&self, to: &Path, now: Time) -> Result<()> {
         super::backup(&self.0, to, now)
     }
@@ -48,7 +48,7 @@ impl Reader {
     /// Answers several questions by one state of the store.
     ///
     /// # Errors
-    /// Those of the questions, and where the store cannot be read.
+    /// Those of the questions, and if the store cannot be read.
     pub fn at_once<T>(&self, ask: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         if !self.0.is_autocommit() {
             return ask(self);

@@ -4,6 +4,8 @@ use crate::args::Global;
 use crate::error::Error;
 use crate::exit::Code;
 
+mod changes;
+mod first;
 mod open;
 
 /// The verbs, in the order of `--help`: its line there, its name in clap, its file. A file has a `struct Args` and a
@@ -34,7 +36,10 @@ verbs! {
     Init = init,
     /// Run the daemon: fire schedules, execute runs
     Serve = serve,
+    /// Let the daemon read its configuration again
+    Reload = reload,
     /// What goes on now
+    #[command(visible_alias = "top")]
     Monitor = monitor,
     /// Run a job now or later
     Trigger = trigger,

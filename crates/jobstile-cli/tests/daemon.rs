@@ -92,6 +92,78 @@ fn a_thousand_triggers_behind_a_long_run_give_one_follow_up_that_starts_after_th
 }
 
 #[test]
+fn reload_prints_the_daemons_answer_and_a_refusal_is_kept() {
+    let old = "[jobs.old]\nshell = \"while [ ! -e go ]; do sleep 0.02; done\"\nmax_concurrent = 1\nmax_waiting = 5\n";
+    let tick = "[jobs.tick]\nevery = \"1h\"\nshell = \"true\"\n";
+    let folder = Folder::new(&format!("{old}{tick}"));
+    let reload = |more: &[&str]| folder.program().arg("reload").args(more).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    // Without a store, and with one that nobody works on.
+    let said = reload(&[]);
+    assert_eq!(said.status.code(), Some(3), "{}", text(&said.stderr));
+    let daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("old").unwrap());
+    let runs = [folder.trigger(&mut client, "old").run.unwrap(), folder.trigger(&mut client, "old").run.unwrap()];
+    wait_for(&client, runs[0], "running");
+
+    let said = reload(&[]);
+    assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
+    assert!(text(&said.stdout).ends_with("again: version 2; nothing changed\n"), "{}", text(&said.stdout));
+
+    folder.write("jobstile.toml", &format!("{tick}evry = 3\n"));
+    let said = reload(&[]);
+    assert_eq!(said.status.code(), Some(78));
+    let shown = text(&said.stderr);
+    assert!(shown.starts_with("error: unknown key `evry`") && shown.contains("^^^^"), "{shown}");
+    assert!(shown.trim_end().ends_with("keeps the configuration that it has"), "{shown}");
+    let node = client.nodes(1).unwrap().pop().unwrap();
+    let refused = node.refused.unwrap();
+    assert!(refused.starts_with("jobstile.toml:4:1: unknown key `evry`"), "{refused}");
+    assert!(node.reloaded_at.is_some());
+    let error: serde_json::Value = serde_json::from_slice(&reload(&["-o", "json"]).stderr).unwrap();
+    assert_eq!((error["error"]["kind"].as_str(), error["error"]["hint"].is_string()), (Some("configuration"), true));
+
+    folder.write("jobstile.toml", &format!("{tick}[jobs.fresh]\nshell = \"true\"\n"));
+    let shown = text(&reload(&[]).stdout);
+    assert!(shown.contains("  new: fresh\n"), "{shown}");
+    assert!(
+        shown.contains("removed: old, which still holds 1 running run, 1 queued run: jobstile runs old\n"),
+        "{shown}"
+    );
+    assert_eq!(client.nodes(1).unwrap().pop().unwrap().refused, None, "a good one takes the refusal back");
+    folder.write("go", "");
+    wait_for(&client, runs[0], "succeeded");
+    let log = wait("the log", || Some(folder.read("log")).filter(|log| log.contains("Job removed, its runs stay")));
+    assert!(log.contains("WARN | Job removed, its runs stay | job=old running=1 queued=1"), "{log}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn a_first_start_says_what_starts_now_and_warns_of_what_runs_seldom() {
+    let folder = Folder::new(
+        "[jobs.backup]\nevery = \"1d\"\nshell = \"true\"\n[jobs.poll]\nevery = \"10s\"\ntimeout = \"1m\"\nshell = \"true\"\n\
+         [jobs.late]\nevery = \"2h\"\nfirst = \"after_interval\"\nshell = \"true\"\n",
+    );
+    let check = |folder: &Folder| folder.program().arg("check").output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let said = check(&folder);
+    assert!(text(&said.stdout).contains("\nstarts now: backup, poll\n"), "{}", text(&said.stdout));
+    let warned = text(&said.stderr);
+    assert!(warned.contains("warning: `backup` starts now, then every 1d") && !warned.contains("`poll`"), "{warned}");
+    let daemon = folder.serve(&[]);
+    let client = folder.client();
+    wait("the job", || client.job("backup").unwrap());
+    let log = folder.read("log");
+    assert!(log.contains("\nstarts now: backup, poll\n") && log.contains("warning: `backup` starts now"), "{log}");
+    // What the store knows goes on as before.
+    assert!(!text(&check(&folder).stdout).contains("starts now"));
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
 fn a_log_that_nobody_reads_stops_neither_the_work_nor_the_end() {
     let jobs = (0..20).map(|n| format!("[jobs.job{n}]\nevery = \"1s\"\nshell = \"echo ran >> ran\"\n"));
     let folder = Folder::new(&jobs.collect::<String>());
@@ -204,7 +276,9 @@ fn a_file_that_is_not_good_is_refused_and_the_old_one_stays() {
     folder.write("jobstile.toml", "[jobs.b]\nshell = \"true\"\n");
     daemon.signal("HUP");
     wait("the new job", || client.job("b").unwrap());
-    wait("the word", || folder.read("log").contains(" | INFO | Configuration read again | jobs=1\n").then_some(()));
+    wait("the word", || {
+        folder.read("log").contains(" | INFO | Configuration read again | jobs=1 version=2\n").then_some(())
+    });
     wait("the old one's end", || client.job("a").unwrap().is_none_or(|job| job.policy.is_none()).then_some(()));
     daemon.signal("INT");
     assert_eq!(daemon.end(), Some(0));

@@ -27,9 +27,9 @@ use crate::error::{Error, Kind, Result};
 use crate::fact::{Decided, Fact};
 use crate::op::{Answer, Apply, Op};
 use crate::runner::{Context, EchoForm, Runners, Stop, sweep};
-use crate::store::NodeRow;
 use crate::store::queue::Queue;
 use crate::store::sqlite::{OpenAs, Store};
+use crate::store::{NodeRow, Reload};
 use clock::Clock;
 use desk::{Desk, Workers};
 use worker::{Defined, Worker};
@@ -273,6 +273,14 @@ impl Engine {
             Answer::Applied { version, taken_over } => Ok((version, taken_over)),
             _ => Err(Error::invariant("an apply is answered by a version")),
         }
+    }
+
+    /// Says in the store that this node has read its configuration again, and what became of it.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn reloaded(&self, reload: Reload) -> Result<()> {
+        self.queue.execute(Op::Reloaded { node: self.node.id.clone(), reload }).await.map(drop)
     }
 
     /// Begins to claim.

@@ -29,7 +29,7 @@ use jobstile_core::trigger::{Source, When};
 use crate::args::{Args, BadArgs};
 use crate::error::Result;
 use crate::fact::Fact;
-use crate::store::{Counters, NodeRow, Printed, PruneBefore, Tables};
+use crate::store::{Counters, NodeRow, Printed, PruneBefore, Reload, Tables};
 
 pub(crate) use memory::Memory;
 use view::View;
@@ -105,6 +105,13 @@ pub enum Op {
         node: NodeId,
         /// Attempts it executes.
         busy: u32,
+    },
+    /// A node has read its configuration again.
+    Reloaded {
+        /// The node.
+        node: NodeId,
+        /// What became of it.
+        reload: Reload,
     },
     /// A node is gone: its attempts are lost.
     Reap {
@@ -406,6 +413,7 @@ fn one(view: &mut View<'_>, op: &Op) -> Result<Answer> {
         Op::Enter(row) => node::enter(view, row),
         Op::Offer { node, jobs } => node::offer(view, node, jobs),
         Op::Seen { node, busy } => node::seen(view, node, *busy),
+        Op::Reloaded { node, reload } => node::reloaded(view, node, reload),
         Op::Reap { node, reason, printed } => node::reap(view, node, reason, printed),
         Op::Prune(before) => view.tables().prune(*before).map(Answer::Done),
         Op::Asked { node } => view.tables().asked_to_end(node).map(Answer::Runs),

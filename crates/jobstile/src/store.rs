@@ -260,6 +260,15 @@ pub struct NodeRow {
     pub lock_uid: Option<u32>,
 }
 
+/// What became of a configuration that a node has read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reload {
+    /// It is in force; what it changed, as JSON.
+    Taken(String),
+    /// The old one stays. Why: a sentence in the first line, then all of it.
+    Refused(String),
+}
+
 /// A version of the policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VersionRow {
@@ -371,6 +380,8 @@ pub(crate) trait Tables {
     fn insert_node(&mut self, node: &NodeRow, now: Time) -> Result<()>;
     fn set_node_jobs(&mut self, node: &NodeId, jobs: &[(String, Option<String>)]) -> Result<()>;
     fn node_seen(&mut self, node: &NodeId, busy: u32, now: Time) -> Result<()>;
+    /// A node has read its configuration again.
+    fn node_reloaded(&mut self, node: &NodeId, reload: &Reload, now: Time) -> Result<()>;
     fn end_node(&mut self, node: &NodeId, now: Time, reason: &str) -> Result<()>;
 
     fn numbers(&mut self, job: JobId, hour: i64) -> Result<Option<String>>;

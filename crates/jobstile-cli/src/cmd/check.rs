@@ -14,6 +14,7 @@ use jobstile_core::time::Time;
 use serde_json::{Value, json};
 
 use crate::args::{Global, Output};
+use crate::cmd::first;
 use crate::config::diagnostic::{Diagnostic, Failed, Severity, render_all};
 use crate::config::file::gather;
 use crate::config::job::JobConfig;
@@ -53,7 +54,12 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let place = gathered.place(global, &loaded)?;
     lint::look_around(&mut loaded, &runners());
     let known = known(&mut loaded, &place);
-    let forecast = Forecast { loaded: &loaded, place: &place, known: &known, now: Clock::system().now() };
+    let starting = first::start_now(&loaded, |name| !has_instants(&known, name));
+    let starts: Vec<String> = starting.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut seldom = first::warnings(&starting);
+    loaded.warnings.append(&mut seldom);
+    let now = Clock::system().now();
+    let forecast = Forecast { loaded: &loaded, place: &place, known: &known, starts: &starts, now };
     if global.output != Output::Table {
         text::out(&forecast.as_json(global.output))?;
         return Ok(Code::Done);
@@ -114,6 +120,8 @@ struct Forecast<'a> {
     place: &'a Place,
     /// Jobs that the store knows.
     known: &'a BTreeMap<Arc<str>, JobInfo>,
+    /// Jobs that start as soon as they are loaded.
+    starts: &'a [String],
     now: Time,
 }
 
@@ -126,6 +134,9 @@ impl Forecast<'_> {
         };
         let mut text = format!("{} is good: {jobs}, {}\n", loaded.source.name, count(0, loaded.warnings.len()));
         text.push_str(&format!("store  {} ({})\n", place.store.display(), place.origin));
+        if !self.starts.is_empty() {
+            text.push_str(&format!("starts now: {}\n", self.starts.join(", ")));
+        }
         if loaded.jobs.is_empty() {
             return text;
         }
@@ -141,7 +152,7 @@ impl Forecast<'_> {
     fn below(&self) -> String {
         let fires = |job: &JobConfig| job.policy.schedule.is_some() && job.policy.enabled;
         let names = |is_new: bool| {
-            let jobs = self.loaded.jobs.iter().filter(|(name, job)| fires(job) && is_new != self.has_instants(name));
+            let jobs = self.loaded.jobs.iter().filter(|(name, job)| fires(job) && is_new != has_instants(self.known, name.as_str()));
             jobs.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
         };
         let now = moment(self.now, "%a %-d %b %Y %H:%M:%S");
@@ -181,11 +192,6 @@ impl Forecast<'_> {
         (0..INSTANTS).map(|n| cursor.next.plus(schedule.every.saturating_mul(n))).collect()
     }
 
-    /// The store knows a schedule of this job.
-    fn has_instants(&self, name: &JobName) -> bool {
-        self.known.get(name.as_str()).is_some_and(|job| job.next_at.or(job.last_at).is_some())
-    }
-
     fn as_json(&self, output: Output) -> String {
         let jobs = self.loaded.jobs.iter().map(|(name, job)| {
             let enabled = job.policy.enabled;
@@ -208,11 +214,17 @@ impl Forecast<'_> {
             "good": true,
             "file": self.loaded.source.name,
             "store": self.place.store,
+            "starts_now": self.starts,
             "jobs": jobs.collect::<Vec<_>>(),
             "diagnostics": warnings.collect::<Vec<_>>(),
         });
         json::document(&all, false)
     }
+}
+
+/// Whether the store knows a schedule of this job.
+fn has_instants(known: &BTreeMap<Arc<str>, JobInfo>, name: &str) -> bool {
+    known.get(name).is_some_and(|job| job.next_at.or(job.last_at).is_some())
 }
 
 fn moment(at: Time, form: &str) -> String {
@@ -255,7 +267,7 @@ mod tests {
         let loaded = loaded.unwrap_or_else(|failed| panic!("{}", failed.render(false)));
         let place = Place { config: None, store: "a.db".into(), origin: Origin::Default };
         let now = Time(1_795_478_350_000_000);
-        let forecast = Forecast { loaded: &loaded, place: &place, known: &BTreeMap::new(), now };
+        let forecast = Forecast { loaded: &loaded, place: &place, known: &BTreeMap::new(), starts: &[], now };
         assert_snapshot!(format!("{}{}", forecast.report(), forecast.as_json(Output::Jsonl)));
 
         // In the store: one as it is here, one that fired every 20 s until now, one that was looked at long ago.

@@ -8,13 +8,12 @@ use jobstile::Kind;
 use jobstile::client::{Client, JobInfo, Liveness, NodeInfo};
 use jobstile::engine::host;
 use jobstile::engine::pointer::{self, Found};
-use jobstile::text::clean;
+use jobstile::text::{clean, clean_to};
 use jobstile_core::id::RunId;
 
 use crate::args::Global;
 use crate::config::environment::Environment;
 use crate::config::locate::{self, Place};
-use crate::config::origin::Origin;
 use crate::config::suggest::nearest;
 use crate::error::Error;
 use crate::exit::Code;
@@ -43,9 +42,9 @@ pub(crate) struct Opened {
 /// # Errors
 /// If there is none, or it may not be read, or this program cannot use it.
 pub(crate) fn open(global: &Global) -> Result<Opened, Error> {
-    let (opened, nodes) = look(global)?;
+    let (opened, nodes, place) = look(global)?;
     if opened.alive.is_empty() {
-        nobody(&opened, &nodes);
+        nobody(&opened, &nodes, &start_one(global, &place));
     }
     Ok(opened)
 }
@@ -55,7 +54,7 @@ pub(crate) fn open(global: &Global) -> Result<Opened, Error> {
 /// # Errors
 /// As [`open`].
 pub(crate) fn open_quietly(global: &Global) -> Result<Opened, Error> {
-    look(global).map(|(opened, _)| opened)
+    look(global).map(|(opened, ..)| opened)
 }
 
 /// A node that was not seen for so long although it is there does not move, and a tick that nobody has looked at for so
@@ -68,7 +67,7 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(10);
 /// If nothing says which one, and several daemons live here.
 pub(crate) fn place(global: &Global) -> Result<Place, Error> {
     let mut place = locate::place(global, &Environment::of_process())?;
-    if place.origin == Origin::Default && place.config.is_none() {
+    if !place.is_meant() {
         let found = pointer::list();
         let ours: Vec<&Found> = found.iter().filter(|found| found.trusted).collect();
         match ours.as_slice() {
@@ -80,16 +79,16 @@ pub(crate) fn place(global: &Global) -> Result<Place, Error> {
     Ok(place)
 }
 
-fn look(global: &Global) -> Result<(Opened, Vec<NodeInfo>), Error> {
+fn look(global: &Global) -> Result<(Opened, Vec<NodeInfo>, Place), Error> {
     let place = place(global)?;
     let client = match Client::open(&place.store) {
         Ok(client) => client,
-        Err(error) => return Err(cannot_open(&place.store, error)),
+        Err(error) => return Err(cannot_open(global, &place, error)),
     };
     let nodes = client.nodes(NODES)?;
     let alive = nodes.iter().filter(|node| node.liveness == Liveness::Alive).cloned().collect();
     let unsure = nodes.iter().any(|node| node.liveness == Liveness::Unknown);
-    Ok((Opened { client, shown: show(&place.store), alive, unsure }, nodes))
+    Ok((Opened { client, shown: show(&place.store), alive, unsure }, nodes, place))
 }
 
 /// A path for people: as it is, but for what could act on a terminal.
@@ -154,10 +153,11 @@ fn groups() -> String {
     all.into_iter().map(|gid| group_name(gid).unwrap_or_else(|| gid.to_string())).collect::<Vec<_>>().join(", ")
 }
 
-fn cannot_open(store: &Path, error: jobstile::Error) -> Error {
+fn cannot_open(global: &Global, place: &Place, error: jobstile::Error) -> Error {
+    let store = place.store.as_path();
     let shown = show(store);
     match error.kind() {
-        Kind::NotFound => not_there(&shown),
+        Kind::NotFound => not_there(global, place, &shown),
         Kind::NotAllowed => not_allowed(store, &shown),
         Kind::Newer => {
             let whose = pointer::list().into_iter().map(|found| found.pointer).find(|pointer| pointer.store == store);
@@ -169,14 +169,26 @@ fn cannot_open(store: &Path, error: jobstile::Error) -> Error {
     }
 }
 
-fn not_there(shown: &str) -> Error {
+fn not_there(global: &Global, place: &Place, shown: &str) -> Error {
     let error = Error::new(Code::NotFound, format!("no daemon has ever worked on this store: {shown} (not there yet)"));
-    let found = pointer::list();
+    // Whoever means a store of their own is not helped by those of strangers.
+    let found = if place.is_meant() { vec![] } else { pointer::list() };
     if found.is_empty() {
-        return error.hint("start one: jobstile serve      another store: --store FILE");
+        return error.hint(format!("{}      another store: --store FILE", start_one(global, place)));
     }
     let error = error.hint("found elsewhere on this machine:");
     elsewhere(&found).into_iter().map(|line| format!("  {line}")).fold(error, Error::hint)
+}
+
+/// What to type for a daemon on this store.
+fn start_one(global: &Global, place: &Place) -> String {
+    let config = global.config.as_deref().map(|path| format!(" --config {}", clean(&path.to_string_lossy())));
+    let store =
+        global.store.as_deref().filter(|_| place.config.is_some()).map(|store| format!(" --store {}", clean(store)));
+    match &place.config {
+        Some(_) => format!("start one: jobstile serve{}{}", config.unwrap_or_default(), store.unwrap_or_default()),
+        None => "start one: jobstile init, then jobstile serve".to_owned(),
+    }
 }
 
 fn not_allowed(store: &Path, shown: &str) -> Error {
@@ -200,7 +212,7 @@ fn not_allowed(store: &Path, shown: &str) -> Error {
 }
 
 /// What is said first where nobody works on the store.
-fn nobody(opened: &Opened, nodes: &[NodeInfo]) {
+fn nobody(opened: &Opened, nodes: &[NodeInfo], start: &str) {
     let times = Times::here(opened.client.now());
     // A lock that cannot be looked at proves nothing.
     if let Some(node) = nodes.iter().find(|node| node.liveness == Liveness::Unknown) {
@@ -225,11 +237,7 @@ fn nobody(opened: &Opened, nodes: &[NodeInfo]) {
         }
     };
     text::say_line(&format!("no daemon works on this store: {}; {last}", opened.shown));
-    let here = std::fs::canonicalize(opened.client.path()).ok();
-    let others: Vec<Found> =
-        pointer::list().into_iter().filter(|found| std::fs::canonicalize(&found.pointer.store).ok() != here).collect();
-    let lines: Vec<String> = elsewhere(&others).iter().map(|line| format!("found elsewhere: {line}")).collect();
-    text::suggest(&lines);
+    text::suggest(&[start.to_owned()]);
 }
 
 impl Opened {
@@ -255,10 +263,7 @@ impl Opened {
             )));
         }
         let jobs: Vec<JobInfo> = self.client.jobs()?.into_iter().filter(|job| job.policy.is_some()).collect();
-        let near = nearest(name, jobs.iter().map(|job| &*job.name));
-        let meant = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
-        let what = format!("no job `{}` in {}{meant}", jobstile::text::clean_to(name, 80), self.shown);
-        Ok(Error::new(Code::NotFound, what).hint(self.definitions(jobs.len())?))
+        Ok(no_such_job(name, &self.shown, jobs.iter().map(|job| &*job.name)).hint(self.definitions(jobs.len())?))
     }
 
     fn definitions(&self, jobs: usize) -> Result<String, Error> {
@@ -309,6 +314,12 @@ impl Opened {
         let alike = self.alive.iter().any(|other| other.row.name == row.name && other.row.id != row.id);
         if alike { format!("{name} (pid {})", row.pid) } else { name.into_owned() }
     }
+}
+
+/// The error for a name that is not among these.
+pub(crate) fn no_such_job<'a>(name: &str, place: &str, among: impl Iterator<Item = &'a str>) -> Error {
+    let meant = nearest(name, among).map_or(String::new(), |near| format!("; did you mean {near}?"));
+    Error::new(Code::NotFound, format!("no job `{}` in {place}{meant}", clean_to(name, 80)))
 }
 
 /// Who asks, as rows name it: user and host.

@@ -5,7 +5,7 @@ mod notify;
 mod root;
 mod signals;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -20,31 +20,37 @@ use jobstile::engine::{Engine, Setup, host, node_dir};
 use jobstile::op::{Apply, JobPolicy};
 use jobstile::store::sqlite::{self, Checked};
 
-use jobstile_core::schedule::First;
+use jobstile::client::Client;
+use jobstile::store::Reload;
+use jobstile_core::id::Version;
 
 use crate::args::Global;
-use crate::config::diagnostic::render_all;
+use crate::cmd::changes::{Changes, Held};
+use crate::cmd::first;
+use crate::config::diagnostic::{Diagnostic, render_all};
 use crate::config::file::{Gathered, gather};
 use crate::config::job::JobConfig;
 use crate::config::Loaded;
 use crate::error::Error;
 use crate::exit::Code;
-use crate::text;
+use crate::text::{self, json};
 use crate::text::duration::short;
 use crate::text::log::{Level, Line, Stamp};
 use log::{Format, Journal};
 
 /// The longest that the check of the file may take.
 const QUICK_CHECK: Duration = Duration::from_secs(2);
-/// Jobs whose schedules are named in the first lines.
+/// Jobs that are named in one of the first lines.
 const JOBS_SHOWN: usize = 6;
+/// The longest reason for a refused configuration that the store keeps, in characters.
+const MAX_REFUSAL: usize = 8_000;
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   jobstile serve --config /etc/jobstile/jobstile.toml
 First Ctrl-C or TERM: no new runs, running ones may end within shutdown_grace. Second: they are ended. Third: it leaves.
-HUP reads the file again; one that is not good is refused, and the old one stays.")]
+HUP, or jobstile reload, reads the file again; one with a mistake is refused, and the old one stays in force.")]
 pub(crate) struct Args {
     /// Work beside a daemon that works on this store already
     #[arg(long)]
@@ -70,7 +76,9 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     if !args.join && let Some(who) = others(&store) {
         return Err(taken_by(&who));
     }
-    greet(&gathered, &place.store, &store, &loaded, args.log_format)?;
+    let mut loaded = loaded;
+    let starting = starting(&store, &mut loaded);
+    greet(&gathered, &place.store, &store, &loaded, &starting, args.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -87,15 +95,20 @@ fn greet(
     shown: &Path,
     store: &Path,
     loaded: &Loaded,
+    starting: &[String],
     format: Format,
 ) -> Result<(), Error> {
+    if format == Format::Json {
+        let now = Clock::system().now();
+        let line = Line::new(now, Level::Info, "Starting").text("version", env!("CARGO_PKG_VERSION"));
+        let line = line.text("config", gathered.path.display()).text("store", shown.display());
+        let first = line.number("jobs", loaded.jobs.len() as u64);
+        let warn = |warning: &Diagnostic| Line::new(now, Level::Warn, "Configuration").text("warning", warning.sentence());
+        let all = std::iter::once(first).chain(loaded.warnings.iter().map(warn));
+        return text::out(&all.map(|line| line.to_json() + "\n").collect::<String>());
+    }
     if !loaded.warnings.is_empty() {
         text::say(&format!("{}\n\n", render_all(&loaded.warnings, text::colour_on_stderr())));
-    }
-    if format == Format::Json {
-        let line = Line::new(Clock::system().now(), Level::Info, "Starting").text("version", env!("CARGO_PKG_VERSION"));
-        let line = line.text("config", gathered.path.display()).text("store", shown.display());
-        return text::out(&format!("{}\n", line.number("jobs", loaded.jobs.len() as u64).to_json()));
     }
     let is_new = may_be_made(store);
     let mut lines = format!(
@@ -105,7 +118,10 @@ fn greet(
         shown.display(),
         if is_new { " (new)" } else { "" }
     );
-    lines.push_str(&jobs_line(loaded, is_new));
+    lines.push_str(&jobs_line(loaded));
+    if !starting.is_empty() {
+        lines.push_str(&format!("starts now: {}\n", some(starting, ", ")));
+    }
     if std::io::stdout().is_terminal() {
         let config = gathered.path.display();
         let asked = if *gathered.path == *Path::new("./jobstile.toml") { String::new() } else { format!(" --config {config}") };
@@ -122,27 +138,43 @@ fn may_be_made(store: &Path) -> bool {
     matches!(store.try_exists(), Ok(false)) && above.is_some_and(|folder| folder.is_dir() && writable(folder).is_ok())
 }
 
-fn jobs_line(loaded: &Loaded, is_new: bool) -> String {
+/// The jobs that start at once, with a warning for each that runs seldom.
+fn starting(store: &Path, loaded: &mut Loaded) -> Vec<String> {
+    let known: BTreeSet<String> = match Client::open(store).and_then(|client| client.jobs()) {
+        Ok(jobs) => jobs.into_iter().filter(|job| job.next_at.or(job.last_at).is_some()).map(|job| job.name.to_string()).collect(),
+        Err(_) => BTreeSet::new(),
+    };
+    let starting = first::start_now(loaded, |name| !known.contains(name));
+    let names = starting.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut warnings = first::warnings(&starting);
+    loaded.warnings.append(&mut warnings);
+    names
+}
+
+// The first of them, and how many more there are.
+fn some(all: &[String], between: &str) -> String {
+    let shown = all.iter().take(JOBS_SHOWN).cloned().collect::<Vec<_>>().join(between);
+    match all.len().saturating_sub(JOBS_SHOWN) {
+        0 => shown,
+        more => format!("{shown}{between}{more} more"),
+    }
+}
+
+fn jobs_line(loaded: &Loaded) -> String {
     let count = loaded.jobs.len();
     let fires: Vec<String> = loaded
         .jobs
         .iter()
         .filter(|(_, job)| job.policy.enabled)
         .filter_map(|(name, job)| {
-            let schedule = job.policy.schedule?;
-            let first = if is_new && schedule.first == First::Now { ", first run now" } else { "" };
-            Some(format!("{name} every {}{first}", short(schedule.every)))
+            Some(format!("{name} every {}", short(job.policy.schedule?.every)))
         })
         .collect();
-    let more = match fires.len().saturating_sub(JOBS_SHOWN) {
-        0 => String::new(),
-        more => format!(" · {more} more"),
-    };
-    let shown = fires.iter().take(JOBS_SHOWN).cloned().collect::<Vec<_>>().join(" · ");
+    let shown = some(&fires, " · ");
     let noun = if count == 1 { "job" } else { "jobs" };
     match fires.is_empty() {
         true => format!("{count} {noun}, on no schedule\n"),
-        false => format!("{count} {noun}   {shown}{more}\n"),
+        false => format!("{count} {noun}   {shown}\n"),
     }
 }
 
@@ -184,7 +216,10 @@ async fn serve(
     let _pointer = leave_pointer(&engine, &store, &gathered);
     check_file(&store).await?;
     let mut loaded = loaded;
-    apply(&engine, &loaded, &gathered).await?;
+    let version = apply(&engine, &loaded, &gathered).await?;
+    // What the file named at the last start, and does not name any more.
+    let removed = held(&store).await.into_iter().filter(|(_, (of, in_policy, _))| *of == version && !in_policy);
+    removed.for_each(|(job, (.., held))| log_removed(&job, held));
     engine.open().await?;
     notify::ready();
     let stopped = signals.stop();
@@ -193,7 +228,7 @@ async fn serve(
         tokio::select! {
             () = signals.hang_up() => {
                 notify::reloading();
-                loaded = reload(&engine, args, global, loaded).await;
+                loaded = reload(&engine, args, global, &store, loaded).await;
                 notify::ready();
             }
             () = &mut stopped => break,
@@ -264,14 +299,30 @@ async fn check_file(store: &Path) -> Result<(), Error> {
     }
 }
 
-async fn apply(engine: &Engine, loaded: &Loaded, gathered: &Gathered) -> jobstile::Result<()> {
+async fn apply(engine: &Engine, loaded: &Loaded, gathered: &Gathered) -> jobstile::Result<Version> {
     let taken = taken(engine).await?;
     let (policy, definitions) = in_force(loaded, &gathered.folder, &gathered.path, taken);
-    let (_, taken_over) = engine.apply(policy, definitions).await?;
+    let (version, taken_over) = engine.apply(policy, definitions).await?;
     for (job, owner) in taken_over {
         tracing::info!(job, owner, "Job taken over from an owner that is not at work");
     }
-    Ok(())
+    Ok(version)
+}
+
+// What the jobs of the store hold.
+async fn held(store: &Path) -> BTreeMap<String, (Version, bool, Held)> {
+    let store = store.to_owned();
+    let looked = tokio::task::spawn_blocking(move || Client::open(&store).and_then(|client| client.jobs())).await;
+    let jobs = looked.ok().and_then(Result::ok).unwrap_or_default();
+    jobs.into_iter().map(|job| (job.name.to_string(), (job.version, job.policy.is_some(), job.tally.into()))).collect()
+}
+
+fn log_removed(job: &str, held: Held) {
+    let Held { running, queued, retrying, scheduled } = held;
+    match held.is_nothing() {
+        true => tracing::info!(job, "Job removed"),
+        false => tracing::warn!(job, running, queued, retrying, scheduled, "Job removed, its runs stay"),
+    }
 }
 
 // Jobs that other live nodes define may not be taken over from their owner.
@@ -314,46 +365,68 @@ fn defined(loaded: &Loaded, job: &JobConfig) -> Option<Defined> {
     Some(Defined { definition, shutdown_grace: loaded.shutdown_grace, kill_after: loaded.kill_after })
 }
 
-async fn reload(engine: &Engine, args: &Args, global: &Global, old: Loaded) -> Loaded {
-    let gathered = match gather(global, args.env_file.as_deref()) {
-        Ok(gathered) => gathered,
-        Err(error) => {
-            not_read_again(error.sentence());
-            return old;
-        }
-    };
-    let loaded = match gathered.read() {
-        Ok(loaded) => loaded,
-        Err(failed) => {
-            failed.sentences().for_each(|sentence| not_read_again(&sentence));
+async fn reload(engine: &Engine, args: &Args, global: &Global, store: &Path, old: Loaded) -> Loaded {
+    let (loaded, reload) = match read_again(engine, args, global, store, &old).await {
+        Ok((loaded, changes)) => (loaded, Reload::Taken(json::line(&changes))),
+        Err(refused) => {
+            refused.sentences.iter().for_each(|reason| tracing::error!(reason, "Configuration not changed"));
             if std::io::stderr().is_terminal() {
-                text::error(&failed.into());
+                text::say(&format!("{}\n", refused.shown));
             }
-            return old;
+            let sentence = refused.sentences.first().cloned().unwrap_or_default();
+            let whole = format!("{sentence}\n\n{}", refused.shown);
+            (old, Reload::Refused(whole.chars().take(MAX_REFUSAL).collect()))
         }
     };
-    // A file that an editor has emptied to write it again.
-    if loaded.jobs.is_empty() && !old.jobs.is_empty() {
-        not_read_again("the file has no jobs; to run none, stop the daemon");
-        return old;
+    // For those who asked, and for `monitor`; the log has said it already.
+    if let Err(error) = engine.reloaded(reload).await {
+        tracing::warn!(%error, "The store does not know what became of the configuration");
     }
-    match apply(engine, &loaded, &gathered).await {
-        Ok(()) => {
-            tracing::info!(jobs = loaded.jobs.len(), "Configuration read again");
-            if (&loaded.store, loaded.workers, loaded.kill_after) != (&old.store, old.workers, old.kill_after) {
-                tracing::warn!("store, workers and kill_after stay as they were until the daemon is started again");
-            }
-            loaded
-        }
-        Err(error) => {
-            not_read_again(&error.to_string());
-            old
-        }
+    loaded
+}
+
+/// Why a configuration was not taken.
+struct Refused {
+    sentences: Vec<String>,
+    /// All of it, with the places.
+    shown: String,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { sentences: vec![error.sentence().to_owned()], shown: error.to_string() }
     }
 }
 
-fn not_read_again(reason: &str) {
-    tracing::error!(reason, "Configuration not changed");
+async fn read_again(
+    engine: &Engine,
+    args: &Args,
+    global: &Global,
+    store: &Path,
+    old: &Loaded,
+) -> Result<(Loaded, Changes), Refused> {
+    let gathered = gather(global, args.env_file.as_deref())?;
+    let read = gathered.read();
+    let loaded = read.map_err(|failed| Refused { sentences: failed.sentences().collect(), shown: failed.render(false) })?;
+    // A file that an editor has emptied to write it again.
+    if loaded.jobs.is_empty() && !old.jobs.is_empty() {
+        return Err(Error::new(Code::Configuration, "the file has no jobs; to run none, stop the daemon").into());
+    }
+    let version = apply(engine, &loaded, &gathered).await.map_err(Error::from)?;
+    let held = held(store).await;
+    let holds = |job: &str| held.get(job).map_or(Held::default(), |(.., held)| *held);
+    let changes = Changes::between(old, &loaded, version, holds);
+    tracing::info!(jobs = loaded.jobs.len(), version = %version, "Configuration read again");
+    for (jobs, message) in [(&changes.new, "Jobs new"), (&changes.changed, "Jobs changed")] {
+        if !jobs.is_empty() {
+            tracing::info!(jobs = jobs.join(","), "{message}");
+        }
+    }
+    changes.removed.iter().for_each(|(job, held)| log_removed(job, *held));
+    if (&loaded.store, loaded.workers, loaded.kill_after) != (&old.store, old.workers, old.kill_after) {
+        tracing::warn!("store, workers and kill_after stay as they were until the daemon is started again");
+    }
+    Ok((loaded, changes))
 }
 
 fn not_started(error: jobstile::Error, store: &Path) -> Error {

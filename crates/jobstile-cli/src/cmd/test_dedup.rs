@@ -14,8 +14,8 @@ use self::scratch::Counted;
 use super::serve::in_force;
 use crate::args::value::up_to;
 use crate::args::{Global, Output};
+use crate::cmd::open::no_such_job;
 use crate::config::file::gather;
-use crate::config::suggest::nearest;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text::table::{Cell, Table};
@@ -116,10 +116,7 @@ fn chosen(args: &Args, jobs: &[(&str, bool)], of: &str) -> Result<Vec<String>, E
         if jobs.iter().any(|(other, _)| other == name) {
             return Ok(vec![name.clone()]);
         }
-        let near = nearest(name, jobs.iter().map(|(name, _)| *name));
-        let meant = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
-        let shown = jobstile::text::clean_to(name, 80);
-        return Err(Error::new(Code::NotFound, format!("no job `{shown}` in {of}{meant}"))
+        return Err(no_such_job(name, of, jobs.iter().map(|(name, _)| *name))
             .hint("its jobs: jobstile check"));
     }
     let picked = jobs.iter().filter(|(_, monitoring)| args.all_types || *monitoring);

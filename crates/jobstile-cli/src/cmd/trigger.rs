@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use crate::args::value::object;
 use crate::args::{Global, Output};
-use crate::cmd::open::{Opened, by, open};
+use crate::cmd::open::{Opened, by, no_such_job, open};
+use crate::config::file::gather;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
@@ -70,7 +71,7 @@ fn priority(text: &str) -> Result<Priority, String> {
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let arguments = arguments(&args)?;
-    let mut opened = open(global)?;
+    let mut opened = open(global).map_err(|error| before_the_first_start(global, &args.job, error))?;
     let now = opened.client.now();
     let times = Times::here(now);
     let when = when(&args, &times)?;
@@ -108,6 +109,19 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     };
     text::out(&json::document(&document, global.output == Output::Jsonl))?;
     Ok(code)
+}
+
+// There is no store yet: whether the job has that name is known from the file.
+fn before_the_first_start(global: &Global, job: &str, error: Error) -> Error {
+    if error.code != Code::NotFound {
+        return error;
+    }
+    let Some(loaded) = gather(global, None).ok().and_then(|gathered| gathered.read().ok()) else { return error };
+    match loaded.jobs.keys().any(|name| name.as_str() == job) {
+        true => error,
+        false => no_such_job(job, &loaded.source.name, loaded.jobs.keys().map(|name| name.as_str()))
+            .hint("its jobs: jobstile check"),
+    }
 }
 
 /// The run that does the work of this trigger, new or covering; `None` means that nothing does that starts after it.

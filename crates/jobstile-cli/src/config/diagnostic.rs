@@ -119,6 +119,17 @@ impl Diagnostic {
         json
     }
 
+    /// In one line, with its place.
+    pub(crate) fn sentence(&self) -> String {
+        match &self.place {
+            Some(Place { source, span, .. }) => {
+                let at = on_characters(&source.text, span).start;
+                format!("{}:{}:{}: {}", source.name, source.line(at), source.column(at), self.title)
+            }
+            None => self.title.clone(),
+        }
+    }
+
     /// As text: the sentence, the place with a mark under it, what else there is to say.
     pub(crate) fn render(&self, colour: bool) -> String {
         let level = match self.severity {
@@ -196,13 +207,7 @@ impl Failed {
     /// The errors, a line each with its place.
     pub(crate) fn sentences(&self) -> impl Iterator<Item = String> {
         let errors = self.found.iter().filter(|found| found.severity == Severity::Error).take(MOST_SHOWN);
-        errors.map(|error| match &error.place {
-            Some(Place { source, span, .. }) => {
-                let at = on_characters(&source.text, span).start;
-                format!("{}:{}:{}: {}", source.name, source.line(at), source.column(at), error.title)
-            }
-            None => error.title.clone(),
-        })
+        errors.map(Diagnostic::sentence)
     }
 }
 

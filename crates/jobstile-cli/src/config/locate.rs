@@ -28,6 +28,13 @@ pub(crate) struct Place {
     pub(crate) origin: Origin,
 }
 
+impl Place {
+    /// Somebody said which store, or a configuration is in sight.
+    pub(crate) fn is_meant(&self) -> bool {
+        self.origin != Origin::Default || self.config.is_some()
+    }
+}
+
 /// Finds the store for a command that reads no more of the configuration than `store`.
 ///
 /// # Errors

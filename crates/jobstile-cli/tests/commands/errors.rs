@@ -27,7 +27,7 @@ fn what_is_not_there() {
     $ jobstile ls --store nowhere.db
     --- to standard error
     error: no daemon has ever worked on this store: ./nowhere.db (not there yet)
-      start one: jobstile serve      another store: --store FILE
+      start one: jobstile serve --store nowhere.db      another store: --store FILE
     [exit 3]
     ");
     assert_snapshot!(world.screen(&["show", "bakup"]), @r"
@@ -187,6 +187,7 @@ fn who_works_on_it_is_said_first() {
     $ jobstile runs
     --- to standard error
     no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+      start one: jobstile serve
     no runs
     [exit 0]
     ");
@@ -234,13 +235,15 @@ fn a_daemon_elsewhere_is_named_and_followed_where_nothing_else_is_said() {
     let mut world = World::new();
     world.leave();
     let one = elsewhere(&world, "first");
-    // Here is a configuration: its store is meant, and who is elsewhere is named.
+    // Here is a configuration: its store is meant, and those of strangers are no help.
     let said = world.run(&["ls"]).err();
-    let store = world.path().join("first/.jobstile/jobstile.db");
-    assert!(said.contains("no daemon works on this store"), "{said}");
-    assert!(said.contains(&format!("found elsewhere: --store sqlite://{}", store.display())), "{said}");
+    assert!(
+        said.contains("no daemon works on this store") && said.ends_with("\n  start one: jobstile serve\n"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 2, "{said}");
     let said = world.run(&["ls", "--store", "nowhere.db"]).err();
-    assert!(said.contains("found elsewhere on this machine:") && said.contains("first/.jobstile"), "{said}");
+    assert!(said.contains("start one: jobstile serve --store nowhere.db") && !said.contains("first/"), "{said}");
     // Nothing is said about a store, and one daemon lives: that one.
     let nowhere = world.path().join("empty");
     std::fs::create_dir(&nowhere).unwrap();
@@ -257,6 +260,27 @@ fn a_daemon_elsewhere_is_named_and_followed_where_nothing_else_is_said() {
     // A killed one is not believed, whatever it left behind.
     drop((one, two));
     assert_eq!(ls(&world).status.code(), Some(3));
+}
+
+#[test]
+fn a_typo_is_found_before_the_first_start() {
+    let world = World::new();
+    let config = "[jobs.backup]\nshell = \"true\"\n";
+    std::fs::write(world.path().join("new.toml"), config).unwrap();
+    assert_snapshot!(world.screen(&["trigger", "bakup", "--config", "new.toml"]), @r"
+    $ jobstile trigger bakup --config new.toml
+    --- to standard error
+    error: no job `bakup` in new.toml; did you mean backup?
+      its jobs: jobstile check
+    [exit 3]
+    ");
+    assert_snapshot!(world.screen(&["trigger", "backup", "--config", "new.toml"]), @r"
+    $ jobstile trigger backup --config new.toml
+    --- to standard error
+    error: no daemon has ever worked on this store: .jobstile/new.db (not there yet)
+      start one: jobstile serve --config ./new.toml      another store: --store FILE
+    [exit 3]
+    ");
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn cancel_ends_what_waits_and_asks_what_runs() {
     run 1 of backup is asked to end; no daemon works here, the next one ends it
     --- to standard error
     no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+      start one: jobstile serve
     [exit 0]
     ");
     let json = world.run(&["cancel", "4", "-o", "json"]).json();
@@ -208,12 +209,14 @@ fn forget_is_for_what_nobody_defines() {
     forgotten: backup is out of the policy, its history stays
     --- to standard error
     no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+      start one: jobstile serve
     [exit 0]
     ");
     assert_snapshot!(world.screen(&["forget", "backup"]), @r"
     $ jobstile forget backup
     --- to standard error
     no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+      start one: jobstile serve
     error: backup is out of the policy already
     [exit 3]
     ");
@@ -221,6 +224,7 @@ fn forget_is_for_what_nobody_defines() {
     $ jobstile trigger backup
     --- to standard error
     no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+      start one: jobstile serve
     error: no job `backup` in ./.jobstile/jobstile.db
       (5 jobs; definitions of /srv/jobstile.toml, loaded 00:00:00)      all of them: jobstile ls
     [exit 3]
@@ -230,6 +234,7 @@ fn forget_is_for_what_nobody_defines() {
     backup is not in the policy any more: version 2 took it out. Its history stays: jobstile runs backup
     --- to standard error
     no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+      start one: jobstile serve
     [exit 0]
     ");
     assert_eq!(world.run(&["runs", "backup", "-o", "json"]).json()["runs"][0]["state"], "succeeded");

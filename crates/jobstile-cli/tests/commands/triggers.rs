@@ -147,6 +147,7 @@ fn later_paused_and_repeated() {
     admitted: run 5, starts when a daemon comes
     --- to standard error
     no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+      start one: jobstile serve
       follow: jobstile logs 5 -f
     [exit 0]
     ");
@@ -398,4 +399,18 @@ fn a_job_stands_alone_or_behind_the_predecessors_flag() {
     let tested = shown(&["test-dedup", "a", "--config", "m.toml"]);
     assert!(tested.contains("it passes"), "{tested}");
     assert_eq!(tested, shown(&["test-dedup", "-j", "a", "--config", "m.toml"]));
+}
+
+#[test]
+fn a_wait_says_what_it_waits_for() {
+    let world = World::new();
+    let ran = world.run(&["trigger", "tail", "--wait=2100ms"]);
+    assert_eq!(ran.code(), 124);
+    let said = ran.err();
+    assert!(
+        said.contains("waiting: run 1 cannot run on any node: web1: command not found: /srv/app/bin/tail\n"),
+        "{said}"
+    );
+    let ran = world.run(&["trigger", "strict", "--wait=2100ms"]);
+    assert!(ran.err().contains("waiting: run 2 waits for a worker\n"), "{}", ran.err());
 }

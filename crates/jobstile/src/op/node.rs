@@ -9,7 +9,7 @@ use super::settle::end_attempt;
 use super::view::View;
 use super::{Answer, Settle};
 use crate::error::Result;
-use crate::store::{NodeRow, Printed};
+use crate::store::{NodeRow, Printed, Reload};
 
 /// A process begins to work on the store.
 pub(super) fn enter(view: &mut View<'_>, node: &NodeRow) -> Result<Answer> {
@@ -29,6 +29,13 @@ pub(super) fn offer(view: &mut View<'_>, node: &NodeId, jobs: &[(String, Option<
 pub(super) fn seen(view: &mut View<'_>, node: &NodeId, busy: u32) -> Result<Answer> {
     let now = view.now;
     view.tables().node_seen(node, busy, now)?;
+    Ok(Answer::Done(1))
+}
+
+/// It has read its configuration again.
+pub(super) fn reloaded(view: &mut View<'_>, node: &NodeId, reload: &Reload) -> Result<Answer> {
+    let now = view.now;
+    view.tables().node_reloaded(node, reload, now)?;
     Ok(Answer::Done(1))
 }
 

@@ -269,6 +269,12 @@ pub struct NodeInfo {
     pub ended_at: Option<Time>,
     /// What is known of its end.
     pub end_reason: Option<String>,
+    /// When it last read its configuration again, whether it took it or not.
+    pub reloaded_at: Option<Time>,
+    /// Why it did not take that one: a sentence in the first line, then all of it.
+    pub refused: Option<String>,
+    /// What the last one that it took changed: JSON.
+    pub changes: Option<String>,
     /// Whether it lives.
     pub liveness: Liveness,
 }

@@ -2,23 +2,32 @@
 
 use std::time::Duration;
 
-use jobstile::client::{AttemptInfo, RunInfo};
+use jobstile::client::{AttemptInfo, Liveness, RunInfo};
 use jobstile::engine::clock;
 use jobstile_core::id::RunId;
 use jobstile_core::outcome::Outcome;
 use jobstile_core::run::State;
 use serde_json::{Value, json};
 
+use crate::cmd::ls::cannot_run;
 use crate::cmd::open::Opened;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
 use crate::text::duration::spoken;
 use crate::text::json;
+use crate::text::time::Times;
+use crate::text::words;
 
 /// How often the store is looked at: soon at first, then less often.
 const FIRST_LOOKS: Duration = Duration::from_millis(20);
 const LOOKS: Duration = Duration::from_millis(200);
+
+/// Nodes that are looked at.
+const NODES: usize = 200;
+/// When the wait says for the first time what it waits for, and how often then.
+const FIRST_WORD: Duration = Duration::from_secs(2);
+const WORDS: Duration = Duration::from_secs(5);
 
 /// How the wait ended.
 pub(super) struct End {
@@ -35,9 +44,14 @@ pub(super) struct End {
 /// If the store cannot be read, or the run is gone.
 pub(super) fn until_ended(opened: &Opened, id: RunId, limit: Option<Duration>) -> Result<End, Error> {
     let watch = clock::Stopwatch::start();
+    let mut say_at = FIRST_WORD;
     loop {
         let run = opened.run(id)?;
         let waited = watch.read();
+        if waited >= say_at && !run.row.state.is_terminal() {
+            text::say_line(&format!("waiting: run {id}{}", meanwhile(opened, &run)?));
+            say_at = waited + WORDS;
+        }
         let timed_out = limit.is_some_and(|limit| waited >= limit);
         if run.row.state.is_terminal() || timed_out {
             let attempts = opened.client.attempts(id)?;
@@ -48,6 +62,28 @@ pub(super) fn until_ended(opened: &Opened, id: RunId, limit: Option<Duration>) -
         let look = if waited < Duration::from_secs(2) { FIRST_LOOKS } else { LOOKS };
         clock::block(limit.map_or(look, |limit| look.min(limit.saturating_sub(waited))));
     }
+}
+
+// What a run that has not ended does, or waits for.
+fn meanwhile(opened: &Opened, run: &RunInfo) -> Result<String, Error> {
+    let times = Times::here(opened.client.now());
+    if run.row.state != State::Queued {
+        return Ok(format!(", {}", words::doing(run, &times)));
+    }
+    if let Some(why) = cannot_run(opened)?.remove(&*run.job) {
+        return Ok(format!(" cannot run on any node: {why}"));
+    }
+    let alive = opened.client.nodes(NODES)?.iter().any(|node| match node.liveness {
+        Liveness::Alive | Liveness::Unknown => true,
+        Liveness::Gone | Liveness::Ended => false,
+    });
+    let paused = opened.client.job(&run.job)?.is_some_and(|job| job.paused(times.now()).is_some());
+    Ok(match () {
+        () if paused => format!(" waits until somebody resumes {}", run.job),
+        () if !alive => " waits for a daemon: jobstile serve".to_owned(),
+        () if run.row.waits_on.is_some() => " waits for a slot".to_owned(),
+        () => " waits for a worker".to_owned(),
+    })
 }
 
 /// The command's own code, passed through; what the scheduler did says so with its own.

@@ -15,7 +15,8 @@ use crate::bugs::planted;
 use crate::error::{Error, Result};
 use crate::op::Pause;
 use crate::store::{
-    AttemptRow, Counters, FirstAnswer, JobRow, NodeRow, Printed, PruneBefore, RefusalRow, RunRow, Tables, VersionRow,
+    AttemptRow, Counters, FirstAnswer, JobRow, NodeRow, Printed, PruneBefore, RefusalRow, Reload, RunRow, Tables,
+    VersionRow,
 };
 
 macro_rules! sql {
@@ -452,6 +453,14 @@ impl Tables for Tx<'_> {
             self.run_sql(sql!("insert_node_job"), params![node.as_str(), job, reason])?;
         }
         Ok(())
+    }
+
+    fn node_reloaded(&mut self, node: &NodeId, reload: &Reload, now: Time) -> Result<()> {
+        let (refused, changes) = match reload {
+            Reload::Taken(changes) => (None, Some(changes)),
+            Reload::Refused(why) => (Some(why), None),
+        };
+        self.run_sql(sql!("node_reloaded"), params![node.as_str(), now.0, refused, changes]).map(drop)
     }
 
     fn node_seen(&mut self, node: &NodeId, busy: u32, now: Time) -> Result<()> {

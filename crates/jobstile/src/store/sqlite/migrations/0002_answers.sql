@@ -12,6 +12,11 @@ alter table node add column lock_uid integer;
 alter table node add column refused text;
 alter table node add column refused_at integer check ((refused is null) = (refused_at is null));
 
+-- When it last read its configuration again, whether it took it or not.
+alter table node add column reloaded_at integer;
+-- What the last one that it took changed: JSON.
+alter table node add column changes text;
+
 -- Why instants were missed; null for every other refusal, and where an older version did not write it down.
 alter table refusal add column cause text check (cause is null or (code = 'missed' and (
     cause = 'nobody_there' or cause = 'store_full' or cause = 'store_locked' or cause = 'store_failed' or

@@ -33,6 +33,9 @@ fn node(row: &Row<'_>) -> rusqlite::Result<NodeInfo> {
         seen_at: Time(row.get(13)?),
         ended_at,
         end_reason: row.get(15)?,
+        reloaded_at: row::maybe_time(row, 16)?,
+        refused: row.get(17)?,
+        changes: row.get(18)?,
         liveness: if ended_at.is_some() { Liveness::Ended } else { Liveness::Unknown },
     })
 }

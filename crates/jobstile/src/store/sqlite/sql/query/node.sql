@@ -1,2 +1,3 @@
-select id, name, kind, host, pid, user, program, dir, workers, boot_id, lock_uid, busy, started_at, seen_at, ended_at, end_reason
+select id, name, kind, host, pid, user, program, dir, workers, boot_id, lock_uid, busy, started_at, seen_at, ended_at, end_reason,
+       reloaded_at, refused, changes
 from node where id = ?1

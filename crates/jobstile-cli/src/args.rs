@@ -42,11 +42,11 @@ pub(crate) struct Global {
     /// The store: a file or sqlite://FILE [default: JOBSTILE_STORE, `store` in that file, .jobstile/ beside it]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) store: Option<String>,
-    /// How to print: table, json (one document) or jsonl (one object a line)
+    /// Form of the output: table, json (one document) or jsonl (one object a line)
     #[arg(short, long, global = true, value_name = "FORM", default_value = "table")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     pub(crate) output: Output,
-    /// Colours: auto (on a terminal), always or never
+    /// When to use colours: auto (on a terminal), always or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     pub(crate) color: Colour,
@@ -104,16 +104,16 @@ pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Error> {
 const ENVIRONMENT: &str = "\
 Environment:
   JOBSTILE_STORE  as --store
-  JOBSTILE_LOG    what is logged: error, warn, info or debug
+  JOBSTILE_LOG    what the daemon logs: error, warn, info or debug
   NO_COLOR        no colours, as --color never
-  others change the configuration: jobstile config --help";
+  others set configuration: jobstile config --help";
 
 const EXAMPLES: &str = "\
 Examples:
   jobstile init && jobstile serve       two jobs, and the daemon that runs them
-  jobstile top                          what goes on now, again and again
+  jobstile top                          watch what is going on
   jobstile explain chain_state_monitor  why does it not run?
-  jobstile trigger backup --wait        now, with its command's exit code";
+  jobstile trigger backup --wait        run it now, exit with its code";
 
 pub(crate) fn command() -> clap::Command {
     Cli::command().after_help(format!("{ENVIRONMENT}\n\n{}\n\n{EXAMPLES}", exit::TABLE))
@@ -134,5 +134,23 @@ mod tests {
         }
         let help = all.render_help().to_string();
         assert!(help.contains(exit::TABLE) && help.trim_end().ends_with(EXAMPLES), "{help}");
+    }
+
+    #[test]
+    fn help_wraps_once() {
+        let mut all = command();
+        all.build();
+        for verb in all.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+            let text = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(lines.iter().any(|line| line.starts_with("Example")), "{} has no example", verb.get_name());
+            for (line, next) in lines.iter().zip(lines.iter().skip(1).chain([&""])) {
+                let example = line.starts_with("  ");
+                assert!(!example || line.chars().count() <= 80, "{}: longer than a line: {line}", verb.get_name());
+                // A paragraph is one line here, so that only the terminal breaks it.
+                let ends = line.is_empty() || line.ends_with(['.', ':', '?']);
+                assert!(example || ends || next.is_empty(), "{}: broken by hand: {line}", verb.get_name());
+            }
+        }
     }
 }

@@ -32,18 +32,18 @@ macro_rules! verbs {
 }
 
 verbs! {
-    /// Write a first jobstile.toml with two jobs
+    /// Write a starter jobstile.toml with two jobs
     Init = init,
     /// Run the daemon: fire schedules, execute runs
     Serve = serve,
-    /// Let the daemon read its configuration again
+    /// Make the daemon read its configuration again
     Reload = reload,
-    /// What goes on now
+    /// Show what is going on now
     #[command(visible_alias = "top")]
     Monitor = monitor,
     /// Run a job now or later
     Trigger = trigger,
-    /// End a run
+    /// End a run before its time
     Cancel = cancel,
     /// Try a run again
     Retry = retry,
@@ -51,37 +51,37 @@ verbs! {
     Pause = pause,
     /// Let a paused job go on
     Resume = resume,
-    /// The jobs: when they fire, where they stand
+    /// List the jobs: when they fire, where they stand
     Ls = ls,
-    /// One job: its rules written out, and where each came from
+    /// Show one job: its rules in full, and where each came from
     Show = show,
-    /// The past: runs and how they ended
+    /// List runs and how they ended
     Runs = runs,
-    /// What a run printed
+    /// Show what a run printed
     Logs = logs,
-    /// Is the configuration good, and when do its jobs fire next?
+    /// Check the configuration, and show when its jobs fire next
     Check = check,
-    /// Every effective setting and where it came from
+    /// Show every effective setting and where it came from
     Config = config,
     /// Try policies: replay a scenario file on a virtual clock
     Simulate = simulate,
-    /// Why did it not run, and who holds it?
+    /// Say why a job did not run, or who holds a key
     Explain = explain,
-    /// Do jobs stack up? Trigger them again and again on a scratch store
+    /// Test whether jobs stack up, on a scratch store
     TestDedup = test_dedup,
-    /// The next ticks, scheduled runs and retries
+    /// List the next ticks, scheduled runs and retries
     Next = next,
-    /// Every trigger and what became of it
+    /// List every trigger and what became of it
     Decisions = decisions,
-    /// Who holds what: live runs by key
+    /// List live runs by key: who holds what
     Keys = keys,
-    /// The processes that work here, and what each cannot run
+    /// List the processes that work on the store
     Nodes = nodes,
     /// Take a job that no live node defines out of the policy
     Forget = forget,
-    /// Is everything in order around the store?
+    /// Check that everything around the store is in order
     Doctor = doctor,
-    /// Does the store keep its promises?
+    /// Check that the store keeps its promises
     Verify = verify,
     /// Copy the store while it is in use
     Backup = backup,

@@ -9,6 +9,7 @@ pub(crate) mod safe;
 pub(crate) mod table;
 pub(crate) mod time;
 pub(crate) mod words;
+pub(crate) mod working;
 
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;

@@ -96,7 +96,7 @@ fn reload_prints_the_daemons_answer_and_a_refusal_is_kept() {
     let old = "[jobs.old]\nshell = \"while [ ! -e go ]; do sleep 0.02; done\"\nmax_concurrent = 1\nmax_waiting = 5\n";
     let tick = "[jobs.tick]\nevery = \"1h\"\nshell = \"true\"\n";
     let folder = Folder::new(&format!("{old}{tick}"));
-    let reload = |more: &[&str]| folder.program().arg("reload").args(more).output().unwrap();
+    let reload = |more: &[&str]| folder.program().arg("reload").args(more).limited().unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     // Without a store, and with one that nobody works on.
     let said = reload(&[]);
@@ -121,12 +121,23 @@ fn reload_prints_the_daemons_answer_and_a_refusal_is_kept() {
     let refused = node.refused.unwrap();
     assert!(refused.starts_with("jobstile.toml:4:1: unknown key `evry`"), "{refused}");
     assert!(node.reloaded_at.is_some());
+    let doctor = || folder.program().arg("doctor").limited().unwrap();
+    let ill = doctor();
+    let found = text(&ill.stdout);
+    assert!(ill.status.code() == Some(1) && found.contains("jobstile.toml:4:1: unknown key `evry`"), "{found}");
     let error: serde_json::Value = serde_json::from_slice(&reload(&["-o", "json"]).stderr).unwrap();
     assert_eq!((error["error"]["kind"].as_str(), error["error"]["hint"].is_string()), (Some("configuration"), true));
 
     folder.write("jobstile.toml", &format!("{tick}[jobs.fresh]\nshell = \"true\"\n"));
+    let found = text(&doctor().stdout);
+    assert!(found.contains("refused it at"), "{found}");
     let shown = text(&reload(&[]).stdout);
     assert!(shown.contains("  new: fresh\n"), "{shown}");
+    let found = text(&doctor().stdout);
+    assert!(found.contains("jobstile.toml is in force since"), "{found}");
+    folder.write("jobstile.toml", &format!("{tick}[jobs.fresh]\nshell = \"true\"\nattempts = 2\n"));
+    let found = text(&doctor().stdout);
+    assert!(found.contains("differs from what was loaded") && found.contains(": changed fresh; to load it"), "{found}");
     assert!(
         shown.contains("removed: old, which still holds 1 running run, 1 queued run: jobstile runs old\n"),
         "{shown}"
@@ -146,7 +157,7 @@ fn a_first_start_says_what_starts_now_and_warns_of_what_runs_seldom() {
         "[jobs.backup]\nevery = \"1d\"\nshell = \"true\"\n[jobs.poll]\nevery = \"10s\"\ntimeout = \"1m\"\nshell = \"true\"\n\
          [jobs.late]\nevery = \"2h\"\nfirst = \"after_interval\"\nshell = \"true\"\n",
     );
-    let check = |folder: &Folder| folder.program().arg("check").output().unwrap();
+    let check = |folder: &Folder| folder.program().arg("check").limited().unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let said = check(&folder);
     assert!(text(&said.stdout).contains("\nstarts now: backup, poll\n"), "{}", text(&said.stdout));

@@ -7,11 +7,13 @@ use crate::cmd::open::{open_quietly, show};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
+use crate::text::working::working;
 
 /// Arguments of `backup`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  jobstile backup /backup/jobstile-$(date +%F).db      never overwrites; to restore: stop the daemon, put it in place")]
+  jobstile backup /backup/jobstile-$(date +%F).db
+Never overwrites a file. To restore a copy, stop the daemon and put it in the place of the store.")]
 pub(crate) struct Args {
     /// The new file
     file: PathBuf,
@@ -19,6 +21,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let opened = open_quietly(global)?;
+    let _working = working("copying the store");
     opened.client.backup(&args.file).map_err(|error| Error::from(error).hint("name a new file in a folder that you may write to"))?;
     let bytes = std::fs::metadata(&args.file)?.len();
     match global.output {

@@ -15,10 +15,12 @@ use crate::text::json;
 
 /// Arguments of `cancel`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "A waiting or scheduled run ends at once. A running one is asked to end; its slot is free when its whole process \
-         tree is dead: TERM first, KILL after kill_after. It ends cancelled, or succeeded if its attempt did.")]
+#[command(after_help = "Example:
+  jobstile cancel 815 816
+A waiting or scheduled run ends at once. A running one is asked to end: TERM first, KILL after kill_after. Its slot is \
+free when its whole process tree is dead. It ends cancelled, or succeeded if its attempt did.")]
 pub(crate) struct Args {
-    /// Which runs
+    /// The runs
     #[arg(required = true, value_name = "RUN", value_parser = run_id)]
     runs: Vec<RunId>,
 }

@@ -34,9 +34,9 @@ const INSTANTS: u32 = 3;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   jobstile check --env-file .env     with the variables of a file
-Exits with 0 where there are warnings only, with 78 where there is an error.")]
+Exits with 78 if there is an error, with 0 if there are only warnings.")]
 pub(crate) struct Args {
-    /// Variables from a file besides those of the environment
+    /// Also read variables from this file
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
 }

@@ -7,9 +7,9 @@ use crate::text;
 
 /// Arguments of `completions`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  jobstile completions bash > ~/.local/share/bash-completion/completions/jobstile")]
+#[command(after_help = "Example:\n  jobstile completions fish > ~/.config/fish/completions/jobstile.fish")]
 pub(crate) struct Args {
-    /// Which shell
+    /// The shell
     shell: clap_complete::Shell,
 }
 

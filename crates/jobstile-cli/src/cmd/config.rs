@@ -40,7 +40,7 @@ Example:
   jobstile config --env-file .env      what a file of variables would change
   jobstile config --schema             a JSON Schema of the file, for editors")]
 pub(crate) struct Args {
-    /// Variables from a file besides those of the environment
+    /// Also read variables from this file
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
     /// Print a JSON Schema of the configuration file, for editors

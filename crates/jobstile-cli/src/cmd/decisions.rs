@@ -18,20 +18,20 @@ use crate::text::time::Times;
 /// Arguments of `decisions`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  jobstile decisions chain_state_monitor --refused --since 1h      what was skipped, and by which run")]
+  jobstile decisions backup --refused --since 1h    what was skipped, and why")]
 pub(crate) struct Args {
-    /// Of this job
+    /// Only this job
     job: Option<String>,
-    /// Only of triggers that became no run
+    /// Only triggers that did not become a run
     #[arg(long)]
     refused: bool,
-    /// Those of this time, as 8h
+    /// Only decisions within this time, as 8h
     #[arg(long, value_name = "DURATION", value_parser = duration::given)]
     since: Option<Duration>,
-    /// At most so many
+    /// Print at most N
     #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = up_to::<u16>(10_000))]
     limit: u16,
-    /// The page that follows this place
+    /// Print the page after this place
     #[arg(long, value_name = "PLACE", value_parser = place)]
     after: Option<DecisionPlace>,
 }

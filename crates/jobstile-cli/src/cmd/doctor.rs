@@ -1,5 +1,7 @@
 //! `doctor`: is everything in order around the store? Looks, and changes nothing.
 
+mod configuration;
+
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -26,7 +28,7 @@ const NODES: usize = 200;
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  jobstile doctor      exits with 1 where something is not in order")]
+  jobstile doctor      exits with 1 if something is wrong")]
 pub(crate) struct Args {}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub(crate) fn run(_: Args, global: &Global) -> Result<Code, Error> {
     files(&opened, &mut say)?;
     database(&opened.client, &mut say)?;
     nodes(&opened, &mut say)?;
+    let (verdict, says) = configuration::compare(&opened)?;
+    say("configuration", verdict, says);
     let bad = found.iter().any(|finding| finding.verdict == Verdict::Bad);
     match global.output {
         Output::Table => {

@@ -19,14 +19,14 @@ pub(crate) use run::ended;
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  jobstile explain chain_state_monitor                  why does it not run now?
-  jobstile explain 812                                  what became of this run?
-  jobstile explain --key sync_wallet wallet=SP2X0       who holds this key?")]
+  jobstile explain chain_state_monitor               why does it not run?
+  jobstile explain 812                               what became of this run?
+  jobstile explain --key sync_wallet wallet=SP2X0    who holds this key?")]
 pub(crate) struct Args {
-    /// A job, or the number of a run
+    /// A job, or a run
     #[arg(value_name = "JOB|RUN")]
     what: String,
-    /// Who holds the key of these argument fields?
+    /// Say who holds the key of these argument fields
     #[arg(long)]
     key: bool,
     /// With --key: the fields of the key

@@ -13,7 +13,7 @@ use crate::text::duration::short;
 const SELDOM: Duration = Duration::from_secs(3600);
 
 /// The jobs that start now; `is_new` says whether the store does not know the schedule of a job.
-pub(crate) fn start_now<'a>(loaded: &'a Loaded, is_new: impl Fn(&str) -> bool) -> Vec<(&'a str, &'a JobConfig)> {
+pub(crate) fn start_now(loaded: &Loaded, is_new: impl Fn(&str) -> bool) -> Vec<(&str, &JobConfig)> {
     let all = loaded.jobs.iter().map(|(name, job)| (name.as_str(), job));
     all.filter(|(name, job)| {
         let starts = job.policy.schedule.is_some_and(|schedule| schedule.first == First::Now);

@@ -19,9 +19,9 @@ const LATELY: Duration = Duration::from_secs(60);
 /// Arguments of `forget`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  jobstile forget old_sync      its runs stay in `jobstile runs`; runs that wait go on waiting")]
+  jobstile forget old_sync      its history stays, and so do runs that wait")]
 pub(crate) struct Args {
-    /// Which
+    /// The job
     job: String,
 }
 

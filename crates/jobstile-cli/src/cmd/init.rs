@@ -13,7 +13,7 @@ const TEMPLATE: &str = include_str!("init.toml");
 
 /// Arguments of `init`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  jobstile init                      writes ./jobstile.toml; --config FILE writes FILE")]
+#[command(after_help = "Example:\n  jobstile init      writes ./jobstile.toml; --config FILE writes FILE instead")]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: Args, global: &Global) -> Result<Code, Error> {

@@ -18,9 +18,9 @@ const SHOWN: usize = 500;
 /// Arguments of `keys`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  jobstile keys sync_wallet      which wallets are being synced, by which run, since when")]
+  jobstile keys sync_wallet      which wallets are being synced, and since when")]
 pub(crate) struct Args {
-    /// Of this job
+    /// Only this job
     job: Option<String>,
 }
 

@@ -28,22 +28,21 @@ const LOOK: Duration = Duration::from_millis(200);
 #[command(after_help = "Examples:
   jobstile logs 812 -f               while it runs, until it has ended
   jobstile logs backup --failed      the latest failure of a job
-Kept of an attempt are its first 16 KiB and its last 48 KiB; of one that runs its last 2 MiB.
-Control characters are shown as \\x1b; --raw prints bytes as they are.")]
+The first 16 KiB and the last 48 KiB of an attempt are kept; while it runs, the last 2 MiB. Control characters are shown as \\x1b; --raw prints bytes as they are.")]
 pub(crate) struct Args {
-    /// A run, or a job: its latest run that started
+    /// A run, or a job for its latest run
     #[arg(value_name = "RUN|JOB")]
     what: String,
-    /// Go on while it runs, until it has ended
+    /// Follow the output until the run ends
     #[arg(short, long)]
     follow: bool,
-    /// The latest attempt that failed
+    /// Show the latest attempt that failed
     #[arg(long, conflicts_with_all = ["attempt", "follow"])]
     failed: bool,
-    /// This attempt [default: the latest]
+    /// Show this attempt [default: the latest]
     #[arg(long, value_name = "N", value_parser = up_to::<u32>(1_000_000))]
     attempt: Option<u32>,
-    /// Bytes as they are, colours and all
+    /// Print bytes as they are, colours and all
     #[arg(long)]
     raw: bool,
 }

@@ -23,9 +23,9 @@ const INSTANTS: usize = 3;
 /// Arguments of `ls`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  jobstile ls -o jsonl | jq -r 'select(.paused) | .job'      which jobs are paused?")]
+  jobstile ls -o jsonl | jq -r 'select(.paused) | .job'    the paused jobs")]
 pub(crate) struct Args {
-    /// Also jobs that are not in the policy any more and have a history
+    /// Also list jobs that are no longer in the policy but have a history
     #[arg(short, long)]
     all: bool,
 }

@@ -11,8 +11,8 @@ use crate::text;
 /// Arguments of `migrate`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  jobstile migrate --sql      what it would write, and nothing else
-A copy of the file is kept before an older schema is changed.")]
+  jobstile migrate --sql      print the statements, change nothing
+Before an older schema is changed, a copy of the file is kept.")]
 pub(crate) struct Args {
     /// Print the statements of all schemas instead
     #[arg(long)]

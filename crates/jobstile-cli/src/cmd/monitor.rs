@@ -31,17 +31,17 @@ const EVERY_S: u64 = 5;
 /// Arguments of `monitor`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  jobstile monitor                                     one look
-  jobstile monitor chain_state_monitor -c -i 2         one job, every 2 seconds, until q or Ctrl-C
-active = running; pending = queued and retrying; STACKING = more wait than the policy allows, or, with deduplication
+  jobstile monitor                   one look
+  jobstile monitor backup -c -i 2    one job, every 2 seconds, until q
+active = running; pending = queued and retrying; STACKING = more wait than the policy allows, or, with deduplication \
 off, more than one.")]
 pub(crate) struct Args {
-    /// Again and again, until q or Ctrl-C
+    /// Look again and again, until q or Ctrl-C
     #[arg(short, long)]
     continuous: bool,
-    /// This job alone
+    /// Only this job
     job: Option<String>,
-    /// This job alone
+    /// Only this job, as the predecessor had it
     #[arg(short, long, value_name = "JOB", alias = "job", conflicts_with = "job")]
     job_type: Option<String>,
     /// Seconds between two looks

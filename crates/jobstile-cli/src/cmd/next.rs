@@ -18,11 +18,13 @@ use crate::text::{json, words};
 
 /// Arguments of `next`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Ticks are decided when they come: one is skipped while an earlier run is in its way.")]
+#[command(after_help = "Example:
+  jobstile next backup -l 3
+A tick is decided when it comes: it is skipped while an earlier run is in its way.")]
 pub(crate) struct Args {
-    /// Of this job only
+    /// Only this job
     job: Option<String>,
-    /// At most so many
+    /// Print at most N
     #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = up_to::<u16>(10_000))]
     limit: u16,
 }

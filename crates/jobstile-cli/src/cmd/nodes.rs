@@ -18,9 +18,9 @@ const SHOWN: usize = 50;
 /// Arguments of `nodes`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  jobstile nodes      who works here, since when, and what it cannot run")]
+  jobstile nodes      who works here, since when, and what each cannot run")]
 pub(crate) struct Args {
-    /// Also those that have left
+    /// Also list those that have left
     #[arg(long)]
     all: bool,
 }

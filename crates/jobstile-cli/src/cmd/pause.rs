@@ -18,15 +18,15 @@ use crate::text::time::Times;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   jobstile pause sync-prices --for 2h --reason 'the vendor is down'
-Ticks are skipped meanwhile (`paused`); other triggers are admitted and wait. A pause outlives restarts.")]
+While a job is paused its ticks are skipped and other triggers wait. A pause outlives restarts.")]
 pub(crate) struct Args {
-    /// Which job
+    /// The job
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     job: Option<String>,
     /// Every job
     #[arg(long)]
     all: bool,
-    /// For how long, as 2h; then it goes on by itself
+    /// Resume by itself after this time, as 2h
     #[arg(long = "for", value_name = "DURATION", value_parser = duration::given)]
     length: Option<Duration>,
     /// The reason, shown to anyone who asks

@@ -25,8 +25,8 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   jobstile check && jobstile reload
-Sends HUP to the daemon of the store and prints its answer: what changed, or why the file is refused. A refused file
-changes nothing. What runs goes on under the definition that it started with.")]
+Sends HUP to the daemon and prints its answer: what changed, or why the file is refused. A refused file changes \
+nothing. Runs that have started keep the definition that they started with.")]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: Args, global: &Global) -> Result<Code, Error> {

@@ -15,7 +15,7 @@ use crate::text::json;
 #[command(after_help = "Example:
   jobstile resume --all      every job that is paused")]
 pub(crate) struct Args {
-    /// Which job
+    /// The job
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     job: Option<String>,
     /// Every job

@@ -24,20 +24,21 @@ const AT_ONCE: usize = 1_000;
 /// Arguments of `retry`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  jobstile retry 815                                 now, whatever its delay; an ended one as a new run
-  jobstile retry --job sync --dead --since 8h        every dead run of the last 8 hours that nothing has made up for
-An ended run is a trigger with the same arguments, which meets the rules like any other.")]
+  jobstile retry 815                             start it now
+  jobstile retry --job sync --dead --since 8h    what died in the last 8 hours
+A retrying run starts now, whatever its delay. For an ended one the same arguments are triggered again, and that \
+trigger meets the rules like any other.")]
 pub(crate) struct Args {
-    /// Which runs
+    /// The runs
     #[arg(value_name = "RUN", value_parser = run_id, required_unless_present = "dead")]
     runs: Vec<RunId>,
-    /// Of this job
+    /// The job whose dead runs to retry
     #[arg(long, requires = "dead", conflicts_with = "runs", value_name = "JOB")]
     job: Option<String>,
-    /// Its dead runs that were not tried again and that no later run of the same key has made up for
+    /// Dead runs that were not retried yet and that no later run of the same key made up for
     #[arg(long, requires = "job", conflicts_with = "runs")]
     dead: bool,
-    /// Those that died within this time, as 8h
+    /// Only runs that died within this time, as 8h
     #[arg(long, requires = "dead", conflicts_with = "runs", value_name = "DURATION", value_parser = duration::given)]
     since: Option<Duration>,
 }

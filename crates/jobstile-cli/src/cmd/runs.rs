@@ -20,20 +20,20 @@ use crate::text::{duration, json, words};
 #[command(after_help = "Examples:
   jobstile runs --failed --since 8h     what went wrong since this morning
   jobstile runs backup -o jsonl         one run a line, for programs
-What runs and waits comes first, then what ended, the latest end first.")]
+Runs that run or wait come first, then those that ended, latest first.")]
 pub(crate) struct Args {
-    /// Runs of this job only
+    /// Only runs of this job
     job: Option<String>,
-    /// Only those that ended dead or expired, or wait for their retry
+    /// Only runs that ended dead or expired, or wait for a retry
     #[arg(long)]
     failed: bool,
-    /// Live ones, and those that ended within this time, as 8h
+    /// Only live runs and those that ended within this time, as 8h
     #[arg(long, value_name = "DURATION", value_parser = duration::given)]
     since: Option<std::time::Duration>,
-    /// At most so many
+    /// Print at most N runs
     #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = up_to::<u16>(10_000))]
     limit: u16,
-    /// The page that follows this run
+    /// Print the page after this run
     #[arg(long, value_name = "RUN", value_parser = run_id)]
     after: Option<RunId>,
 }

@@ -49,19 +49,20 @@ const MAX_REFUSAL: usize = 8_000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   jobstile serve --config /etc/jobstile/jobstile.toml
-First Ctrl-C or TERM: no new runs, running ones may end within shutdown_grace. Second: they are ended. Third: it leaves.
-HUP, or jobstile reload, reads the file again; one with a mistake is refused, and the old one stays in force.")]
+The first Ctrl-C or TERM starts no new runs and gives running ones shutdown_grace to end. The second ends them. The \
+third leaves at once.
+HUP, or `jobstile reload`, reads the file again. A file with a mistake is refused, and the old one stays in force.")]
 pub(crate) struct Args {
-    /// Work beside a daemon that works on this store already
+    /// Work beside a daemon that already works on this store
     #[arg(long)]
     join: bool,
     /// Print what commands print, each line with its job and run
     #[arg(long)]
     echo: bool,
-    /// How log lines are written: text or json (one object a line)
+    /// Form of log lines: text, or json (one object a line)
     #[arg(long, value_name = "FORM", default_value = "text", hide_possible_values = true)]
     log_format: Format,
-    /// Variables from a file besides those of the environment
+    /// Also read variables from this file
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
 }

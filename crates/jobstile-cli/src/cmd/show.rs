@@ -26,7 +26,9 @@ const LIVE: usize = 3;
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "What `overlap`, `monitoring` and defaults stand for is written out. `jobstile config` shows a file that \
+#[command(after_help = "Example:
+  jobstile show chain_state_monitor
+Spells out what `overlap`, `monitoring` and defaults stand for. `jobstile config` shows a file that \
          nobody has loaded yet; this shows what is in force.")]
 pub(crate) struct Args {
     /// The job

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// The scenario file
     #[arg(long, value_name = "FILE")]
     scenario: PathBuf,
-    /// Show the log lines too
+    /// Also show the log lines
     #[arg(long)]
     log: bool,
 }

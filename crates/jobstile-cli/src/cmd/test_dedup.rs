@@ -19,6 +19,7 @@ use crate::config::file::gather;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text::table::{Cell, Table};
+use crate::text::working::working;
 use crate::text::{self, json};
 
 /// The most triggers of one job.
@@ -29,30 +30,30 @@ const MOST_TRIGGERS: u64 = 10_000;
 #[command(after_help = "Examples:
   jobstile test-dedup                                  all monitoring jobs
   jobstile test-dedup chain_state_monitor -n 20
-Nothing is run: the handlers are stubs that never end, the store is a scratch one. A job passes while no more than its \
-         max_concurrent runs are live, 1 for a monitoring job; one that lets runs wait by its policy is said to. Exits with 1 \
-         where a job does not pass.")]
+Nothing runs: the handlers are stubs that never end, and the store is a scratch one. A job passes if at most \
+max_concurrent of its runs are live, for a monitoring job 1. A job that queues by design is said to. Exits with 1 if a \
+job fails.")]
 pub(crate) struct Args {
-    /// This job alone
+    /// Only this job
     #[arg(conflicts_with_all = ["all_types", "job_type"])]
     job: Option<String>,
-    /// This job alone
+    /// Only this job, as the predecessor had it
     #[arg(short, long, value_name = "JOB", conflicts_with = "all_types")]
     job_type: Option<String>,
-    /// Every job, not only the monitoring ones
+    /// Test every job, not only monitoring ones
     #[arg(short, long)]
     all_types: bool,
-    /// Triggers of each job
+    /// Trigger each job N times
     #[arg(short, long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = up_to::<u32>(MOST_TRIGGERS))]
     num_triggers: u32,
-    /// On the running system: real triggers, and runs that do their work
+    /// Test the running system: real triggers, real runs
     #[arg(long)]
     live: bool,
-    /// With --live: yes, start runs
+    /// With --live: do start runs
     #[arg(long, requires = "live")]
     yes: bool,
-    /// Variables from a file besides those of the environment
+    /// Also read variables from this file
     #[arg(long, value_name = "FILE", conflicts_with = "live")]
     env_file: Option<PathBuf>,
 }
@@ -70,7 +71,9 @@ struct Tested {
 }
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
+    let progress = working("triggering");
     let tested = if args.live { live::test(&args, global)? } else { test(&args, global)? };
+    drop(progress);
     let judged: Vec<Judged> = tested
         .jobs
         .iter()

@@ -32,35 +32,35 @@ const PAST: Duration = Duration::from_secs(60);
 /// Arguments of `trigger`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  jobstile trigger sync_wallet wallet=SP2X0                  or --args '{\"wallet\":\"SP2X0\"}'
-  jobstile trigger backup --wait || echo \"backup: $?\"      the command's own exit code
-  jobstile trigger report --at 18:30 --id report-2026-11-23  once, however often this is run
+  jobstile trigger sync_wallet wallet=SP2X0
+  jobstile trigger backup --wait || echo \"backup: $?\"     its own exit code
+  jobstile trigger report --at 18:30 --id report-1123     once, however often
 A trigger meets the rules like any tick: it may be skipped, and the answer names the run that is in its way.")]
 pub(crate) struct Args {
     /// The job
     job: String,
-    /// Arguments, one by one: a value that is JSON stays what it is, everything else is text
+    /// Arguments one by one: wallet=SP2X0, n=3. A value that is JSON is taken as JSON, anything else as text
     #[arg(value_name = "FIELD=VALUE", conflicts_with = "args")]
     fields: Vec<String>,
-    /// Arguments as a whole: a JSON object, @FILE, or - for standard input
+    /// All arguments at once: a JSON object, @FILE, or - for standard input
     #[arg(long, value_name = "JSON")]
     args: Option<String>,
     /// A head start in line: low, normal, medium, high or critical [default: the job's]
     #[arg(long, value_name = "PRIORITY", value_parser = priority)]
     priority: Option<Priority>,
-    /// Later, at this time: 18:30 (the next one), or 2026-11-23T18:30:00Z
+    /// Run at this time: 18:30 (the next one), or 2026-11-23T18:30:00Z
     #[arg(long, value_name = "TIME", conflicts_with = "later")]
     at: Option<String>,
-    /// Later, after this time: 1h
+    /// Run after this time, as 1h
     #[arg(long = "in", id = "later", value_name = "DURATION", value_parser = duration::given)]
     later: Option<Duration>,
-    /// The same id again gets the first answer again, for 24 hours
+    /// Run once per ID: for 24 hours the same ID gets the first answer again
     #[arg(long, value_name = "ID")]
     id: Option<String>,
-    /// Wait for the end of the run, at most so long, and pass its exit code on
+    /// Wait until the run ends, for at most DURATION, and exit with its code
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = duration::given)]
     wait: Option<Option<Duration>>,
-    /// Exit with 75 where the trigger is skipped
+    /// Exit with 75 if the trigger is skipped
     #[arg(long)]
     fail_if_skipped: bool,
 }

@@ -9,6 +9,7 @@ use crate::cmd::open::open_quietly;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
+use crate::text::working::working;
 use crate::text::json;
 
 /// How long the file may be looked at for damage.
@@ -17,11 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  jobstile verify      exits with 0 where every promise is kept, with 1 where one is broken")]
+  jobstile verify      exits with 1 if a promise is broken")]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: Args, global: &Global) -> Result<Code, Error> {
     let opened = open_quietly(global)?;
+    let working = working("checking the store");
     let bad = match sqlite::quick_check(opened.client.path(), PATIENCE)? {
         Checked::Whole => None,
         Checked::Unfinished => Some(format!("is too large to be looked at in {} s", PATIENCE.as_secs())),
@@ -31,6 +33,7 @@ pub(crate) fn run(_: Args, global: &Global) -> Result<Code, Error> {
         return Err(Error::new(Code::Store, format!("{} {bad}", opened.shown)));
     }
     let broken = opened.client.verify()?;
+    drop(working);
     let code = if broken.is_empty() { Code::Done } else { Code::Failed };
     if global.output != Output::Table {
         let all = broken.iter().map(json::violation).collect();

@@ -41,9 +41,11 @@ impl Place {
 /// If the file is not TOML, or the store is written in a way that cannot be used.
 pub(crate) fn place(global: &Global, environment: &Environment) -> Result<Place, Error> {
     let config = configuration(global.config.as_deref(), environment);
+    // A command that was told its store needs no file, which may just be written again.
+    let told = global.store.is_some() || environment.get("JOBSTILE_STORE", &mut vec![]).is_some();
     let peeked = match &config {
-        Some(path) => peek(&file::source(path)?, environment)?,
-        None => None,
+        Some(path) if !told => peek(&file::source(path)?, environment)?,
+        _ => None,
     };
     let (store, origin) = store(global, environment, config.as_deref(), peeked)?;
     Ok(Place { config, store, origin })

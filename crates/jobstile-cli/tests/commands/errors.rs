@@ -263,6 +263,18 @@ fn a_daemon_elsewhere_is_named_and_followed_where_nothing_else_is_said() {
 }
 
 #[test]
+fn a_command_that_was_told_its_store_reads_no_file() {
+    let world = World::new();
+    let store = world.file();
+    std::fs::write(world.path().join("jobstile.toml"), "[jobs.backup\n").unwrap();
+    assert_eq!(world.run(&["ls"]).code(), 78);
+    let told = world.run(&["ls", "--store", store.to_str().unwrap()]);
+    assert_eq!(told.code(), 0, "{}", told.err());
+    let told = world.command(&["pause", "backup"]).env("JOBSTILE_STORE", &store).limited().unwrap();
+    assert_eq!(told.status.code(), Some(0));
+}
+
+#[test]
 fn a_typo_is_found_before_the_first_start() {
     let world = World::new();
     let config = "[jobs.backup]\nshell = \"true\"\n";
@@ -278,7 +290,7 @@ fn a_typo_is_found_before_the_first_start() {
     $ jobstile trigger backup --config new.toml
     --- to standard error
     error: no daemon has ever worked on this store: .jobstile/new.db (not there yet)
-      start one: jobstile serve --config ./new.toml      another store: --store FILE
+      start one: jobstile serve --config new.toml      another store: --store FILE
     [exit 3]
     ");
 }

@@ -12,6 +12,8 @@ use jobstile_child::Limited as _;
 
 use jobstile::core::decide::Decision;
 use jobstile::core::id::RunId;
+use jobstile::core::outcome::Outcome;
+use jobstile::core::run::State;
 use jobstile::store::read::DecisionFilter;
 use support::{Daemon, Folder, wait, wait_for};
 
@@ -379,10 +381,20 @@ fn asking_it_to_stop_loses_no_attempt_whenever_that_is() {
         daemon.signal("TERM");
         assert_eq!(daemon.end(), Some(0), "{}", folder.read("log"));
     }
+    let mut succeeded = 0;
     for run in runs {
-        let attempts = client.attempts(run).unwrap();
-        assert!(attempts.len() <= 1, "run {run}: {attempts:?}");
+        let state = client.run(run).unwrap().unwrap().row.state;
+        let outcomes: Vec<_> = client.attempts(run).unwrap().into_iter().map(|attempt| attempt.outcome).collect();
+        match state {
+            // What had begun has ended well and once, the rest still waits: nothing was lost or interrupted.
+            State::Succeeded => assert_eq!(outcomes, [Some(Outcome::Success)], "run {run}"),
+            State::Queued => assert_eq!(outcomes, [], "run {run}"),
+            other => panic!("run {run} is {other}: {outcomes:?}"),
+        }
+        succeeded += usize::from(state == State::Succeeded);
     }
+    assert!(succeeded >= 12, "{succeeded} runs in 12 rounds");
+    assert_eq!(folder.read("ran").lines().count(), succeeded);
 }
 
 #[test]

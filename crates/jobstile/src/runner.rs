@@ -263,6 +263,18 @@ impl Runners {
         }
     }
 
+    /// Why an attempt would fail at once, although its command is there: its first line names no interpreter of this
+    /// machine, and the like. `None` means that nothing is known against it.
+    ///
+    /// Looks at files, as [`Runners::can_run`] does.
+    pub fn would_fail(&self, definition: &Definition) -> Option<script::Never> {
+        let program = match definition {
+            Definition::Command(command) => command.program(),
+            Definition::Shell(_) | Definition::Http(_) | Definition::Function(_) => return None,
+        };
+        script::look(&program.look_up(&self.context.environment).ok()?)
+    }
+
     /// Ends the keeper, which ends what still runs, and waits until it has left.
     ///
     /// False where some of it cannot be ended. The keeper stays with it then and holds the node's lock: the slots of those

@@ -60,6 +60,8 @@ pub enum Table {
     Backoff,
     /// `http` of a job.
     Http,
+    /// `on_cancel` of `http`.
+    OnCancel,
 }
 
 /// What holds if nobody writes a key.

@@ -6,7 +6,7 @@ use jobstile::runner::Http;
 use jobstile_core::policy::keys::{self, Table, Takes};
 use jobstile_core::policy::mistake::one_of;
 
-use crate::config::keys::HTTP;
+use crate::config::keys::{HTTP, ON_CANCEL};
 use crate::config::reader::{At, Item, Reader, items};
 
 /// What is done, and how, as it is written.
@@ -96,11 +96,13 @@ fn http(item: Item<'_>, place: &str, reader: &mut Reader) -> Option<At<Call>> {
     }
     let table = reader.table(item, "as { url = \"http://127.0.0.1:8000/{job}\" }")?;
     let (mut method, mut address, mut headers) = (Some("POST".to_owned()), None, BTreeMap::new());
+    let mut on_cancel = None;
     for item in items(table) {
         match item.name() {
             "method" => method = self::method(item, reader),
             "url" => address = Some(url(item, reader)),
             "headers" => headers = self::headers(item, reader),
+            "on_cancel" => on_cancel = self::on_cancel(item, place, reader)?,
             _ => drop(HTTP.unknown(item, &format!("in `http` {place}"), reader)),
         }
     }
@@ -109,7 +111,7 @@ fn http(item: Item<'_>, place: &str, reader: &mut Reader) -> Option<At<Call>> {
         return None;
     };
     let address = address?;
-    let call = Http { method: method?, url: address.value, headers, on_cancel: None };
+    let call = Http { method: method?, url: address.value, headers, on_cancel };
     match call.check() {
         Ok(()) => Some(reader.at(item, Call::Http(call))),
         Err(why) => {
@@ -117,6 +119,23 @@ fn http(item: Item<'_>, place: &str, reader: &mut Reader) -> Option<At<Call>> {
             None
         }
     }
+}
+
+/// The outer `None` means that it was written in a way that cannot be read.
+fn on_cancel(item: Item<'_>, place: &str, reader: &mut Reader) -> Option<Option<String>> {
+    let right = "{ url = \"http://127.0.0.1:8000/{job}/cancel\" }";
+    let table = reader.table(item, right)?;
+    let mut address = None;
+    for item in items(table) {
+        match item.name() {
+            "url" => address = Some(url(item, reader)?.value),
+            _ => drop(ON_CANCEL.unknown(item, &format!("in `on_cancel` {place}"), reader)),
+        }
+    }
+    if address.is_none() {
+        reader.wrong(item.key.span(), "`on_cancel` has no `url`", right);
+    }
+    Some(address)
 }
 
 fn method(item: Item<'_>, reader: &mut Reader) -> Option<String> {

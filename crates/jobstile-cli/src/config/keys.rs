@@ -146,6 +146,14 @@ pub(crate) const HTTP: Names = Names {
     ],
 };
 
+/// `on_cancel` of `http`.
+pub(crate) const ON_CANCEL: Names = Names {
+    known: Known::Rows(Table::OnCancel),
+    later: &[],
+    instead: &[("uri", "url"), ("address", "url")],
+    elsewhere: &[("headers", "those of the call are sent"), ("method", "it is always POST")],
+};
+
 /// `[scenario]` of a scenario file.
 pub(crate) const SCENARIO: Names = Names {
     known: Known::Listed(&["until", "start", "workers", "env", "takes", "dies", "event"]),

@@ -30,11 +30,23 @@ pub(crate) fn look(loaded: &mut Loaded) {
 /// Adds the jobs that cannot run on this machine as it is now. Looks at files.
 pub(crate) fn look_around(loaded: &mut Loaded, runners: &Runners) {
     for (name, job) in &loaded.jobs {
-        let Some(Err(why)) = job.definition.as_ref().map(|definition| runners.can_run(definition)) else { continue };
-        let key = match &job.definition {
+        let Some(definition) = &job.definition else { continue };
+        let Err(why) = runners.can_run(definition) else {
+            if let Some(never) = runners.would_fail(definition) {
+                let title = format!("`{name}` can never start: {}", never.reason);
+                loaded.warnings.push(at(
+                    job,
+                    "command",
+                    title,
+                    format!("its runs would fail with {}", never.code).as_str(),
+                ));
+            }
+            continue;
+        };
+        let key = match definition {
             _ if why.starts_with("folder") || why.starts_with("not a folder") => "cwd",
             _ if why.starts_with("env_file") => "env_file",
-            Some(Definition::Shell(_)) => "shell",
+            Definition::Shell(_) => "shell",
             _ => "command",
         };
         let title = format!("`{name}` cannot run here: {why}");

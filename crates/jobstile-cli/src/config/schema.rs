@@ -15,7 +15,7 @@ pub(crate) fn schema() -> Value {
     let mut whole = table(Table::File);
     whole["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     whole["title"] = "Jobstile configuration".into();
-    let definitions = [Table::Job, Table::Dedup, Table::Backoff, Table::Http];
+    let definitions = [Table::Job, Table::Dedup, Table::Backoff, Table::Http, Table::OnCancel];
     whole["$defs"] = definitions.map(|of| (name(of).to_owned(), table(of))).into_iter().collect::<Map<_, _>>().into();
     whole
 }
@@ -27,6 +27,7 @@ fn name(table: Table) -> &'static str {
         Table::Dedup => "dedup",
         Table::Backoff => "backoff",
         Table::Http => "http",
+        Table::OnCancel => "on_cancel",
     }
 }
 
@@ -46,7 +47,7 @@ fn table(of: Table) -> Value {
             table["if"] = json!({ "properties": { "monitoring": { "const": true } }, "required": ["monitoring"] });
             table["then"] = none(&["dedup", "overlap"]);
         }
-        Table::Http => table["required"] = json!(["url"]),
+        Table::Http | Table::OnCancel => table["required"] = json!(["url"]),
         Table::File | Table::Dedup | Table::Backoff => {}
     }
     table

@@ -76,3 +76,44 @@ impl Clearer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn clear(dir: &std::path::Path, written_by: Option<u32>, before_this_boot: bool) -> Option<Swept> {
+        let mut clearer = Clearer {
+            dir: dir.to_owned(),
+            secret: String::new(),
+            kill_after: Duration::ZERO,
+            survived: HashSet::new(),
+        };
+        clearer.clear("0a", written_by, before_this_boot).await
+    }
+
+    #[tokio::test]
+    async fn a_reboot_proves_that_a_node_is_dead_also_without_its_lock_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        assert!(clear(dir.path(), None, false).await.is_none(), "a missing file proves nothing");
+        assert!(matches!(clear(dir.path(), None, true).await, Some(Swept::Clean(None))));
+        // In a folder that is missing too.
+        assert!(matches!(clear(&dir.path().join("none"), None, true).await, Some(Swept::Clean(None))));
+        // A lock that is held is held in this boot, whatever the store says.
+        let lock = node::NodeLock::take(dir.path(), "0a").expect("a lock");
+        assert!(clear(dir.path(), None, true).await.is_none());
+        drop(lock);
+        assert!(matches!(clear(dir.path(), None, false).await, Some(Swept::Clean(Some(_)))));
+        std::fs::write(dir.path().join("0a.lock"), "boot=another\nstarted=1\n").expect("written");
+        let Some(Swept::Clean(Some(dead))) = clear(dir.path(), None, false).await else { panic!("it is dead") };
+        assert!(dead.birth().before_this_boot() && dead.birth().started == Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_lock_file_of_another_user_than_the_stores_proves_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::write(dir.path().join("0a.lock"), "").expect("written");
+        let own = rustix::process::geteuid().as_raw();
+        assert!(clear(dir.path(), Some(own + 1), false).await.is_none());
+        assert!(matches!(clear(dir.path(), Some(own), false).await, Some(Swept::Clean(Some(_)))));
+    }
+}

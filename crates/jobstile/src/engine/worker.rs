@@ -58,6 +58,8 @@ pub(crate) struct Worker {
     definitions: Mutex<Arc<HashMap<String, Defined>>>,
     defined: Mutex<Arc<Runnable>>,
     reasons: Mutex<HashMap<String, String>>,
+    /// Why the last start of a job failed, until one succeeds: only that proves that it can run again.
+    refused: Mutex<HashMap<String, String>>,
     running: Mutex<HashMap<RunId, Running>>,
 }
 
@@ -75,6 +77,7 @@ impl Worker {
             definitions: Mutex::default(),
             defined: Mutex::default(),
             reasons: Mutex::default(),
+            refused: Mutex::default(),
             running: Mutex::default(),
         }
     }
@@ -104,7 +107,10 @@ impl Worker {
         for (job, reason) in new {
             say_why_not(job, reason);
         }
-        let gone = |job: &&String| definitions.contains_key(*job) && !reasons.contains_key(*job);
+        let refused = lock(&self.refused).clone();
+        let gone = |job: &&String| {
+            definitions.contains_key(*job) && !reasons.contains_key(*job) && !refused.contains_key(*job)
+        };
         for job in before.keys().filter(gone) {
             tracing::info!(job_type = job.as_str(), "Job can run here again");
         }
@@ -177,6 +183,9 @@ impl Worker {
                     progress: progress::Listener::default(),
                 };
                 let started = |pid| {
+                    if lock(&self.refused).remove(&*claimed.job).is_some() {
+                        tracing::info!(job_type = &*claimed.job, "Job can run here again");
+                    }
                     self.observer.started(&Started {
                         job: &claimed.job,
                         run: claimed.run,
@@ -191,7 +200,8 @@ impl Worker {
         };
         if ended.outcome == Outcome::NotStarted {
             let reason = ended.message.clone().unwrap_or_else(|| "it cannot be started".to_owned());
-            if lock(&self.reasons).insert(claimed.job.to_string(), reason.clone()).as_ref() != Some(&reason) {
+            lock(&self.reasons).insert(claimed.job.to_string(), reason.clone());
+            if lock(&self.refused).insert(claimed.job.to_string(), reason.clone()).as_ref() != Some(&reason) {
                 say_why_not(&claimed.job, &reason);
             }
             self.offer();

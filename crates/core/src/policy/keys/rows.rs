@@ -340,6 +340,22 @@ pub const KEYS: &[Key] = &[
         meaning: Meaning::Program,
     },
     Key {
+        path: "http.on_cancel",
+        table: Table::Http,
+        takes: Takes::Table(Table::OnCancel),
+        default: Words("nobody is told"),
+        about: "The call that tells the server of an attempt that was cancelled, interrupted or timed out.",
+        meaning: Meaning::Program,
+    },
+    Key {
+        path: "http.on_cancel.url",
+        table: Table::OnCancel,
+        takes: Takes::Address,
+        default: Words("must be written"),
+        about: "The address of that call, a POST with the headers of the call and `Jobstile-Outcome`.",
+        meaning: Meaning::Program,
+    },
+    Key {
         path: "cwd",
         table: Table::Job,
         takes: Takes::Text,

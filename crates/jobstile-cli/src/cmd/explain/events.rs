@@ -79,7 +79,7 @@ pub(super) fn of_job(
     if let Some(run) = live.iter().filter(|run| run.row.state == State::Retrying).min_by_key(|run| run.row.due) {
         let (next, due) = (run.row.failures + 1, run.row.due);
         let when = format!("{}, {}", times.at(due), times.ago(due));
-        page.now(format!("attempt {next} of {attempts} starts at {when}"));
+        page.now(format!("{} starts at {when}", which(next, attempts)));
     }
     Ok(())
 }

@@ -38,6 +38,10 @@ impl Job<'_, '_> {
                 self.note("http.url", without_password(&url), Some(at));
                 // Values may be secrets.
                 self.note("http.headers", json!(call.headers.keys().collect::<Vec<_>>()), Some(at));
+                if let Some(on_cancel) = &call.on_cancel {
+                    let url = without_password(&on_cancel.replace("{job}", self.name()));
+                    self.note("http.on_cancel", url, Some(at));
+                }
                 self.not_for_a_call();
                 Some(Definition::Http(call))
             }

@@ -18,6 +18,7 @@ fn made() -> String {
         (Table::Dedup, "### `dedup` of a job"),
         (Table::Backoff, "### `backoff` of a job"),
         (Table::Http, "### `http` of a job"),
+        (Table::OnCancel, "### `on_cancel` of `http`"),
     ];
     let mut page = String::new();
     for (table, title) in tables {

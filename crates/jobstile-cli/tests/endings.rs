@@ -1,0 +1,157 @@
+//! How attempts and daemons end: by a cancel, with a keeper that stands still, killed together.
+
+#[path = "daemon/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use jobstile::core::outcome::Outcome;
+use support::{Daemon, Folder, wait, wait_for};
+
+/// The process of this number, if it lives: what `/proc/PID/stat` says behind its name.
+fn alive(pid: &str) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (name, rest) = text.rsplit_once(") ")?;
+    (!rest.starts_with('Z')).then(|| format!("{name}) {rest}"))
+}
+
+/// The keeper of a daemon.
+fn keeper(daemon: &Daemon) -> String {
+    let parent = daemon.0.id().to_string();
+    wait("the keeper", || {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let mut pids = processes.filter_map(|entry| entry.file_name().into_string().ok());
+        pids.find(|pid| {
+            alive(pid).is_some_and(|stat| {
+                let rest = stat.rsplit_once(") ").unwrap().1;
+                stat.contains("(jobstile-keep)") && rest.split(' ').nth(1) == Some(&parent)
+            })
+        })
+    })
+}
+
+fn signal(pid: &str, name: &str) {
+    assert!(std::process::Command::new("kill").args(["-s", name, pid]).status().unwrap().success());
+}
+
+/// A number that a job wrote down.
+fn written(folder: &Folder, name: &str) -> String {
+    wait("a number", || folder.read(name).strip_suffix('\n').map(ToOwned::to_owned))
+}
+
+#[test]
+fn a_cancel_reaches_the_running_process() {
+    let folder = Folder::new("[jobs.long]\nshell = \"echo $$ > pid; exec sleep 300\"\n");
+    let _daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("long").unwrap());
+    let run = folder.trigger(&mut client, "long").run.unwrap();
+    let pid = written(&folder, "pid");
+    assert!(alive(&pid).is_some());
+    let start = Instant::now();
+    let cancelled = folder.program().args(["cancel", &run.to_string()]).status().unwrap();
+    assert!(cancelled.success());
+    wait("its end", || alive(&pid).is_none().then_some(()));
+    wait_for(&client, run, "cancelled");
+    assert!(start.elapsed() < Duration::from_secs(20), "it was asked, not waited for");
+    let attempts = client.attempts(run).unwrap();
+    assert_eq!(attempts.iter().map(|attempt| attempt.outcome).collect::<Vec<_>>(), [Some(Outcome::Cancelled)]);
+}
+
+#[test]
+fn a_term_ends_a_daemon_whose_keeper_stands_still() {
+    let folder = Folder::new("[jobs.long]\nshell = \"echo $$ > pid; exec sleep 300\"\n");
+    let daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("long").unwrap());
+    folder.trigger(&mut client, "long");
+    let pid = written(&folder, "pid");
+    let keeper = keeper(&daemon);
+    signal(&keeper, "STOP");
+    daemon.signal("TERM");
+    wait("the word", || folder.read("log").contains("again to end them now").then_some(()));
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0), "{}", folder.read("log"));
+    assert_eq!((alive(&pid), alive(&keeper)), (None, None));
+    let log = folder.read("log");
+    assert!(log.contains("it said nothing for 10 s"), "{log}");
+}
+
+#[test]
+fn after_daemon_and_keeper_are_killed_nothing_overlaps_however_it_hides() {
+    // It has no environment, a session of its own and no parent, and holds a lock of the kernel that a second one misses.
+    let folder = Folder::new(
+        r#"
+        [jobs.one]
+        shell = """
+        echo 'echo $$ >> pids; flock -n lock sleep 300 || echo overlap >> overlap' > hidden
+        (env -i PATH="$PATH" setsid sh hidden <&- >/dev/null 2>&1 &)
+        sleep 300
+        """
+        "#,
+    );
+    let mut daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("one").unwrap());
+    let run = folder.trigger(&mut client, "one").run.unwrap();
+    for round in 1..=2usize {
+        wait("an attempt", || (folder.read("pids").lines().count() == round).then_some(()));
+        let keeper = keeper(&daemon);
+        daemon.signal("STOP");
+        signal(&keeper, "KILL");
+        daemon.signal("KILL");
+        assert_eq!(daemon.end(), None);
+        daemon = folder.serve(&[]);
+    }
+    wait("one more attempt", || (folder.read("pids").lines().count() == 3).then_some(()));
+    assert_eq!(folder.read("overlap"), "");
+    let living = folder.read("pids").lines().filter(|pid| alive(pid).is_some()).count();
+    assert_eq!(living, 1, "only the last one lives");
+    assert_eq!(client.run(run).unwrap().unwrap().row.lost, 2);
+    daemon.signal("TERM");
+    daemon.signal("TERM");
+    wait("its end", || folder.read("pids").lines().all(|pid| alive(pid).is_none()).then_some(()));
+}
+
+#[test]
+fn lock_files_of_nodes_that_the_store_never_knew_are_cleared_away() {
+    let folder = Folder::new("[jobs.a]\nshell = \"true\"\n");
+    let nodes = folder.path().join(".jobstile/jobstile.db-nodes");
+    std::fs::create_dir_all(&nodes).unwrap();
+    for name in ["0a.lock", "0a.daemon", "0b.lock.new", "0c.daemon"] {
+        std::fs::write(nodes.join(name), "").unwrap();
+    }
+    let daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("a").unwrap());
+    let run = folder.trigger(&mut client, "a").run.unwrap();
+    wait_for(&client, run, "succeeded");
+    let left = || -> Vec<String> {
+        let names =
+            std::fs::read_dir(&nodes).unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter(|name| name.starts_with('0') && name.len() < 16).collect()
+    };
+    wait("a clean folder", || left().is_empty().then_some(()));
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0), "{}", folder.read("log"));
+}
+
+#[test]
+fn a_command_that_can_never_start_ends_dead_with_the_reason() {
+    let folder = Folder::new("[jobs.tool]\ncommand = [\"./tool\"]\n");
+    folder.write("tool", "#!/bin/sh\r\necho hello\r\n");
+    let may_run = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path().join("tool"), may_run).unwrap();
+    let check = folder.program().arg("check").output().unwrap();
+    let said = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert!(said.contains("`tool` can never start") && said.contains("carriage return"), "{said}");
+    let _daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("tool").unwrap());
+    let run = folder.trigger(&mut client, "tool").run.unwrap();
+    wait_for(&client, run, "dead");
+    let attempts = client.attempts(run).unwrap();
+    assert_eq!((attempts.len(), attempts[0].exit_code), (1, Some(127)));
+    assert!(attempts[0].message.as_deref().unwrap().contains("its interpreter /bin/sh\\r does not exist"));
+    assert!(!folder.read("log").contains("can run here again"), "{}", folder.read("log"));
+}

@@ -7,6 +7,9 @@ use std::time::Duration;
 use super::node;
 use crate::runner::sweep::{self, Survivors};
 
+/// How long killed processes are waited for; what takes longer is looked at again every second.
+const KILLED_WITHIN: Duration = Duration::from_secs(2);
+
 /// Takes the locks of dead nodes and ends their processes.
 #[derive(Debug)]
 pub(super) struct Clearer {
@@ -37,7 +40,7 @@ impl Clearer {
         // What did not end before is killed again, but nobody waits for it.
         let (grace, patience) = match self.survived.contains(id) {
             true => (Duration::ZERO, Duration::ZERO),
-            false => (self.kill_after, sweep::DEAD_WITHIN),
+            false => (self.kill_after, KILLED_WITHIN),
         };
         let (dir, node, secret) = (self.dir.clone(), id.to_owned(), self.secret.clone());
         let swept = tokio::task::spawn_blocking(move || {

@@ -5,7 +5,8 @@
 //! looks: another user, another PID namespace, and whatever the processes did to their environment, session or parents.
 //! The descriptor has a number that scripts do not use ([`HIGHEST`], or less where fewer files are allowed).
 //!
-//! A tree can escape only if it closes the descriptor; then it is found by the other marks that [`super::sweep`] knows.
+//! Shells, `make`, Perl, Node.js, `su` and `setpriv` pass it on; Python's `subprocess` closes it in its children, and `sudo`
+//! and `sshd` do (tried, but for the last two). What has closed it is found by the other marks that [`super::sweep`] knows.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -125,12 +126,21 @@ fn parse(name: &[u8]) -> Option<(RunId, Fence)> {
 pub fn look(dir: &Path, run: RunId, fence: Fence) -> Tree {
     match is_held(&path(dir, run, fence)) {
         Ok(false) => Tree::Over,
-        Ok(true) => {
-            let holders = holders(dir).remove(&(run, fence)).unwrap_or_default();
-            Tree::Lives(holders.iter().map(Holder::of).collect())
-        }
+        Ok(true) => Tree::Lives(who(dir, run, fence).iter().map(Holder::of).collect()),
         Err(_) => Tree::Unknown,
     }
+}
+
+/// Who lives of this attempt. Nobody may look into the open files of another user: of those the group tells, in which the
+/// command was started.
+pub(crate) fn who(dir: &Path, run: RunId, fence: Fence) -> Vec<Process> {
+    let holders = holders(dir).remove(&(run, fence)).unwrap_or_default();
+    if !holders.is_empty() {
+        return holders;
+    }
+    let note = Note::read(dir, run, fence).unwrap_or_default();
+    let of_group = |process: &Process| process.group == note.pid && process.session == note.session && note.pid > 1;
+    proc::all().unwrap_or_default().into_iter().filter(|process| !process.zombie && of_group(process)).collect()
 }
 
 impl Holder {

@@ -24,6 +24,8 @@ use tokio::sync::Notify;
 use tower_service::Service;
 use url::Url;
 
+use crate::bugs::planted;
+
 /// Longest wait for a connection, its handshake included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// Most provisional answers (1xx) before the final one.
@@ -75,7 +77,9 @@ impl Client {
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(tcp);
         // A server may close a connection that it keeps at the very moment in which the next call begins: each call has
         // its own, so that none fails because of another.
-        let pool = Pool::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(Within(connector));
+        let pool = Pool::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(usize::from(planted("connections_are_kept")))
+            .build(Within(connector));
         Ok(Client { pool })
     }
 

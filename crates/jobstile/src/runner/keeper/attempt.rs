@@ -18,6 +18,7 @@ use super::lines::Lines;
 use super::protocol::{End, Order, Report, Seen, Why};
 use super::serve::{Keeping, Wish};
 use super::timer;
+use crate::bugs::planted;
 use crate::runner::lock::{self, AttemptLock, Note};
 use crate::runner::output::{self, Writer};
 use crate::runner::proc::{self, Process};
@@ -303,7 +304,7 @@ impl Attempt {
                 // Somebody has the lock who is none of our descendants.
                 ending.signals.kill(&self.holders());
             }
-        } else if self.exit.is_none() {
+        } else if self.exit.is_none() && !planted("term_goes_to_the_whole_tree_at_once") {
             // It may want to end its children in an order of its own.
             if !ending.asked_root {
                 let root = self.keeping.borrow().trees.root(self.ticket);

@@ -6,6 +6,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use jobstile::core::outcome::Outcome;
+use jobstile_child::Limited as _;
 use support::{Daemon, Folder, wait, wait_for};
 
 /// The process of this number, if it lives: what `/proc/PID/stat` says behind its name.
@@ -31,7 +32,7 @@ fn keeper(daemon: &Daemon) -> String {
 }
 
 fn signal(pid: &str, name: &str) {
-    assert!(std::process::Command::new("kill").args(["-s", name, pid]).status().unwrap().success());
+    assert!(std::process::Command::new("kill").args(["-s", name, pid]).limited().unwrap().status.success());
 }
 
 /// A number that a job wrote down.
@@ -49,8 +50,8 @@ fn a_cancel_reaches_the_running_process() {
     let pid = written(&folder, "pid");
     assert!(alive(&pid).is_some());
     let start = Instant::now();
-    let cancelled = folder.program().args(["cancel", &run.to_string()]).status().unwrap();
-    assert!(cancelled.success());
+    let cancelled = folder.program().args(["cancel", &run.to_string()]).limited().unwrap();
+    assert!(cancelled.status.success(), "{cancelled:?}");
     wait("its end", || alive(&pid).is_none().then_some(()));
     wait_for(&client, run, "cancelled");
     assert!(start.elapsed() < Duration::from_secs(20), "it was asked, not waited for");
@@ -142,7 +143,7 @@ fn a_command_that_can_never_start_ends_dead_with_the_reason() {
     folder.write("tool", "#!/bin/sh\r\necho hello\r\n");
     let may_run = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.path().join("tool"), may_run).unwrap();
-    let check = folder.program().arg("check").output().unwrap();
+    let check = folder.program().arg("check").limited().unwrap();
     let said = String::from_utf8_lossy(&check.stderr).into_owned();
     assert!(said.contains("`tool` can never start") && said.contains("carriage return"), "{said}");
     let _daemon = folder.serve(&[]);

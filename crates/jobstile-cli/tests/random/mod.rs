@@ -41,6 +41,9 @@ const MOODS: [Mood; 8] = [
 /// Steps of time in milliseconds: mostly such that head starts and delays matter.
 const STEPS: [usize; 10] = [500, 1_000, 2_000, 5_000, 5_000, 5_000, 10_000, 10_000, 20_000, 5_400_000];
 
+/// Scenarios that may contradict themselves, in hundredths.
+const CONTRADICTIONS: usize = 12;
+
 /// What an event has to know.
 #[derive(Clone, Copy)]
 struct Moment<'a> {
@@ -50,19 +53,21 @@ struct Moment<'a> {
     mood: Mood,
 }
 
-/// The scenario of a seed, as the table of its file.
+/// The scenario of a seed, as the table of its file. Most can be played; a few contradict themselves, at their beginning or
+/// by an event.
 pub(crate) fn scenario(seed: u64) -> Table {
     let mut rng = Rng::new(seed);
+    let contradicts = rng.chance(CONTRADICTIONS);
     loop {
-        let file = once(&mut rng);
-        // Some jobs contradict themselves.
-        if replay(&file).is_ok() {
+        let file = once(&mut rng, contradicts);
+        if contradicts || replay(&file).is_ok() {
             return file;
         }
     }
 }
 
-fn once(rng: &mut Rng) -> Table {
+/// With `contradicts`, what makes no sense is left as it is.
+fn once(rng: &mut Rng, contradicts: bool) -> Table {
     // Most times are multiples of a step, so that much falls on one instant.
     let step = rng.pick(&STEPS);
     let until = step * rng.range(12, 40);
@@ -117,9 +122,11 @@ fn once(rng: &mut Rng) -> Table {
         let script = with_it["scenario"].as_table_mut().expect("made above");
         let list = script.entry("event").or_insert_with(|| Value::Array(Vec::new()));
         list.as_array_mut().expect("made here").push(Value::Table(event));
-        // What the model refuses to read would say nothing about the rules.
-        if replay(&with_it).is_ok() {
-            file = with_it;
+        match replay(&with_it) {
+            Ok(_) => file = with_it,
+            Err(_) if contradicts => return with_it,
+            // It would say nothing about the rules.
+            Err(_) => {}
         }
     }
     file

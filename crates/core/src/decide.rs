@@ -215,12 +215,10 @@ pub fn decide(rules: &Rules, asked: &Asked, view: &View) -> Verdict {
     if let Some(problem) = asked.problem {
         return Verdict::New(refuse(problem));
     }
-    if view.paused && asked.source == Source::Schedule {
-        return Verdict::New(Ruling::plain(Decision::Skipped, Code::Paused));
-    }
-    Verdict::New(match asked.when {
-        When::Now => admit(rules, asked.priority, view),
-        When::At(_) => admit_later(rules, asked.priority, view),
+    Verdict::New(match (asked.source, asked.when) {
+        (Source::Schedule, _) => would_admit(rules, asked.priority, view),
+        (_, When::Now) => admit(rules, asked.priority, view),
+        (_, When::At(_)) => admit_later(rules, asked.priority, view),
     })
 }
 
@@ -239,6 +237,12 @@ pub fn refuse(problem: Problem) -> Ruling {
 #[must_use]
 pub fn admit(rules: &Rules, priority: Priority, view: &View) -> Ruling {
     duplicate(rules, priority, view).or_else(|| no_place(rules, view)).unwrap_or(Ruling::ADMITTED)
+}
+
+/// What a tick of this moment would become: [`admit`] on a view, and nothing else; unless the job is paused.
+#[must_use]
+pub fn would_admit(rules: &Rules, priority: Priority, view: &View) -> Ruling {
+    if view.paused { Ruling::plain(Decision::Skipped, Code::Paused) } else { admit(rules, priority, view) }
 }
 
 fn admit_later(rules: &Rules, priority: Priority, view: &View) -> Ruling {

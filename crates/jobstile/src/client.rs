@@ -10,6 +10,7 @@ use crate::fact::Fact;
 use crate::op::{Answer, Decided, Op, Trigger};
 use crate::store::sqlite::{OpenAs, Reader, Store};
 
+mod answers;
 mod node;
 mod read;
 

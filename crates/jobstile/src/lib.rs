@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+pub mod answer;
 pub mod args;
 #[doc(hidden)]
 pub mod bugs;

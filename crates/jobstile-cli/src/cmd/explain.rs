@@ -1,20 +1,22 @@
 //! `explain`: why did my job not run, and who holds it?
 
-mod events;
-mod job;
 mod key;
 mod page;
-mod run;
 
+use jobstile::answer::{Explained, ExplainedRun};
 use jobstile_core::id::RunId;
+use jobstile_core::run::State;
+use serde_json::Value;
 
 use crate::args::{Global, Output};
-use crate::cmd::open::open_quietly;
+use crate::cmd::open::{Opened, open_quietly};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
-
-pub(crate) use run::ended;
+use crate::text::fit::Form;
+use crate::text::time::Times;
+use crate::text::words::{self, count};
+use page::Page;
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -36,18 +38,18 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let opened = open_quietly(global)?;
-    let page = match args.what.parse::<i64>() {
+    let (page, json) = match args.what.parse::<i64>() {
         _ if args.key && args.fields.is_empty() && args.what.contains('=') => return Err(whose_key(&args.what)),
         _ if args.key => key::explain(&opened, &args.what, &args.fields)?,
         // A job may have a number as its name.
         Ok(number) if number > 0 && (opened.client.run(RunId(number))?.is_some() || opened.client.job(&args.what)?.is_none()) => {
-            run::explain(&opened, RunId(number))?
+            run_of(&opened, RunId(number))?
         }
-        _ => job::explain(&opened, &args.what)?,
+        _ => job(&opened, &args.what)?,
     };
     match global.output {
-        Output::Table => text::out(&page.to_text(text::colour_on_stdout()))?,
-        form => text::out(&text::json::document(&page.to_json(), form == Output::Jsonl))?,
+        Output::Table => text::out(&page.to_text(Form::of_stdout()))?,
+        form => text::out(&text::json::document(&json, form == Output::Jsonl))?,
     }
     Ok(Code::Done)
 }
@@ -56,4 +58,100 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
 fn whose_key(field: &str) -> Error {
     let field = jobstile::text::clean_to(field, 80);
     Error::new(Code::Usage, "--key: of which job?").hint(format!("write jobstile explain --key JOB {field}"))
+}
+
+fn job(opened: &Opened, name: &str) -> Result<(Page, Value), Error> {
+    let Some(all) = opened.client.explain(name)? else { return Err(opened.no_job(name)?) };
+    let times = Times::here(all.overview.at);
+    let sentence = words::standing::job(&all, &times);
+    let json = text::json::answer::explained(&all, &sentence);
+    let mut page = Page::new(sentence, &times);
+    page.happened(&all.happened);
+    if let Some(run) = all.job.retrying() {
+        let (of, next) = (all.job.info.policy.as_ref().map_or(1, |policy| policy.attempts), run.row.failures + 1);
+        let (at, ago) = (times.at(run.row.due), times.ago(run.row.due));
+        page.now(format!("attempt {next} of {of} starts at {at}, {ago}"));
+    }
+    sections(&mut page, &all, &times);
+    Ok((page, json))
+}
+
+fn sections(page: &mut Page, all: &Explained, times: &Times) {
+    let name = &*all.job.info.name;
+    let queued = all.job.info.tally.queued;
+    // The sentence names one that waits, unless it is about something else.
+    let named = matches!(all.standing, jobstile::answer::Standing::Waiting { .. }) && all.in_the_way.is_none();
+    if queued > u64::from(named) {
+        let shown: Vec<String> = all.waiting.iter().take(5).map(|run| run.row.id.to_string()).collect();
+        let more = if all.waiting.len() > 5 { ", …" } else { "" };
+        page.says("waiting", format!("{}: {}{more}", count(queued, "run"), shown.join(", ")));
+    }
+    if let (Some(run), n) = (all.job.later(), all.job.info.tally.scheduled) {
+        let (at, ago) = (times.at(run.row.due), times.ago(run.row.due));
+        page.says("later", format!("{}, the next is run {}, due {at}, {ago}", count(n, "run"), run.row.id));
+    }
+    if let Some(held) = all.job.running.iter().find(|run| run.liveness == jobstile::client::Liveness::Unknown) {
+        let pid = held.pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
+        let (id, node) = (held.run.row.id, &held.node);
+        page.says("held", format!("run {id} is of {node}{pid}, whose lock file is not here, which proves nothing: jobstile doctor"));
+    }
+    if let Some(rule) = &all.rule {
+        page.says("rule", words::standing::rule(rule));
+    }
+    if let Some(run) = all.may_miss {
+        let began = all.job.running.iter().find(|one| one.run.row.id == run).and_then(|one| one.run.row.claimed_at);
+        let began = began.map_or(String::new(), |at| times.at(at));
+        page.says("lost?", format!("run {run} began at {began} and may not see what changed since; the next run will"));
+    }
+    if let Some(run) = &all.catch_up {
+        let row = &run.row;
+        let (tick, ran) = (row.nominal.unwrap_or(row.due), row.claimed_at.unwrap_or(row.admitted_at));
+        let (tick, ran, how) = (times.at(tick), times.at(ran), words::became(row.state));
+        page.says("catch-up", format!("the missed {tick} ran at {ran} as run {}: it {how}", row.id));
+    }
+    if let Some(pattern) = words::pattern::pattern(&all.pattern, times) {
+        page.says("pattern", pattern);
+    }
+    for advice in &all.advice {
+        let (word, says) = words::pattern::advice(advice, name);
+        page.says(word, says);
+    }
+    if all.job.info.policy.is_none() {
+        page.says("history", format!("jobstile runs {name}"));
+    }
+}
+
+fn run_of(opened: &Opened, id: RunId) -> Result<(Page, Value), Error> {
+    let Some(all) = opened.client.explain_run(id)? else { return Err(opened.no_run(id)?) };
+    let times = Times::here(all.overview.at);
+    let sentence = words::standing::run(&all, &times);
+    let json = text::json::answer::explained_run(&all, &sentence);
+    let mut page = Page::new(sentence, &times);
+    page.happened(&all.happened);
+    let row = &all.run.row;
+    if row.state == State::Retrying {
+        page.now(format!("attempt {} starts {}", row.claims + 1, times.ago(row.due)));
+    }
+    if let Some(replacement) = all.replacement {
+        page.says("lost?", words::standing::replacement(replacement));
+    }
+    turned_away(&mut page, &all, &times);
+    match row.state {
+        State::Running if row.cancel_at.is_some() || all.was_running => {}
+        State::Running => page.says("to end it", format!("jobstile cancel {id}")),
+        State::Retrying => page.says("now", format!("jobstile retry {id}   (starts it at once)")),
+        State::Dead => page.says("again", format!("jobstile retry {id}")),
+        _ => {}
+    }
+    if row.started() {
+        page.says("output", format!("jobstile logs {id}"));
+    }
+    Ok((page, json))
+}
+
+// What a run kept from running.
+fn turned_away(page: &mut Page, all: &ExplainedRun, times: &Times) {
+    if let (n, Some(first)) = (all.turned_away.count, all.turned_away.first_at) {
+        page.says("behind it", format!("{} turned away since {}", count(n, "trigger"), times.at(first)));
+    }
 }

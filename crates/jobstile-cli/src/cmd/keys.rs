@@ -8,7 +8,7 @@ use crate::cmd::open::open;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
-use crate::text::duration::compact;
+use crate::text::duration::measured;
 use crate::text::{json, words};
 use crate::text::table::{Cell, Paint, Table};
 
@@ -52,7 +52,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
             Cell::from(key(run)),
             Cell::from(run.row.id.to_string()),
             Cell::from(run.row.state.as_str()),
-            Cell::from(compact(client.now().since(run.row.claimed_at.unwrap_or(run.row.first_due)))),
+            Cell::from(measured(client.now().since(run.row.claimed_at.unwrap_or(run.row.first_due)))),
             Cell::from(if turned_away > 0 { turned_away.to_string() } else { String::new() }),
             Cell::new(run.row.node.as_deref().map_or(String::new(), |node| opened.node_name(node)), Paint::Faint),
         ]);

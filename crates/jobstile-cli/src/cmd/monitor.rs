@@ -1,19 +1,16 @@
 //! `monitor`: what goes on now, of the live system. The predecessor's script looked at its own empty process; this one
 //! looks at the store, and says first whether anybody works on it.
 
-mod counts;
-mod events;
 mod head;
-mod json;
 mod page;
 mod rows;
 mod screen;
-mod state;
 mod worries;
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use jobstile::answer::{Live, Overview};
 use jobstile::engine::clock;
 
 use crate::args::value::up_to;
@@ -23,7 +20,9 @@ use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
 use crate::text::fit::Form;
-use state::State;
+use crate::text::json;
+use crate::text::time::Times;
+use crate::text::words::attention::attention;
 
 /// How often the continuous form looks.
 const EVERY_S: u64 = 5;
@@ -47,6 +46,9 @@ pub(crate) struct Args {
     /// Seconds between two looks
     #[arg(short, long, value_name = "S", default_value_t = EVERY_S, value_parser = up_to::<u64>(86_400))]
     interval: u64,
+    /// End with 0 if all is well, 1 if something needs attention, 3 if nobody works on the store
+    #[arg(long, conflicts_with = "continuous")]
+    exit_code: bool,
 }
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
@@ -57,9 +59,9 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
         opened.job(job)?;
     }
     if !args.continuous {
-        let state = State::look(&opened, job)?;
-        text::out(&shown(&opened, &state, None, global.output))?;
-        return Ok(Code::Done);
+        let look = opened.client.overview(job)?;
+        text::out(&shown(&opened, &look, None, global.output))?;
+        return Ok(if args.exit_code { code(&look) } else { Code::Done });
     }
     let every = Duration::from_secs(args.interval);
     if global.output == Output::Table && std::io::stdout().is_terminal() {
@@ -69,27 +71,30 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let mut before = None;
     loop {
         let opened = open_quietly(global)?;
-        let state = State::look(&opened, job)?;
-        text::out(&format!("{}\n", shown(&opened, &state, before.as_ref(), global.output)))?;
-        before = Some(state);
+        let look = opened.client.overview(job)?;
+        text::out(&format!("{}\n", shown(&opened, &look, before.as_ref(), global.output)))?;
+        before = Some(look);
         clock::block(every);
     }
 }
 
-fn shown(opened: &Opened, state: &State, before: Option<&State>, form: Output) -> String {
-    match form {
-        Output::Table => {
-            let form = Form { width: width(), height: None, colour: text::colour_on_stdout() };
-            page::of(opened, state, before, form).join("\n") + "\n"
-        }
-        form => text::json::document(&json::of(opened, state), form == Output::Jsonl),
+// For scripts and health checks.
+fn code(look: &Overview) -> Code {
+    match look.live {
+        Live::Left | Live::Never | Live::Unsure => Code::NotFound,
+        Live::Yes | Live::Silent if look.attention().is_empty() => Code::Done,
+        Live::Yes | Live::Silent => Code::Failed,
     }
 }
 
-/// Columns of the terminal; `None` means unknown.
-fn width() -> Option<usize> {
-    if !std::io::stdout().is_terminal() {
-        return None;
+fn shown(opened: &Opened, look: &Overview, before: Option<&Overview>, form: Output) -> String {
+    if form == Output::Table {
+        return page::of(opened, look, before, Form::of_stdout()).join("\n") + "\n";
     }
-    crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns))
+    let times = Times::here(look.at);
+    let document = json::answer::overview(look, opened.client.path(), |one| {
+        let said = attention(one, &times);
+        (said.says, said.commands)
+    });
+    json::document(&document, form == Output::Jsonl)
 }

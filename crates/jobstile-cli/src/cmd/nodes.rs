@@ -7,7 +7,7 @@ use crate::cmd::open::open_quietly;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
-use crate::text::duration::compact;
+use crate::text::duration::measured;
 use crate::text::json;
 use crate::text::table::{Cell, Paint, Table};
 use crate::text::time::Times;
@@ -62,7 +62,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
             Cell::from(&node.row.kind),
             Cell::new(node.liveness.as_str(), paint),
             Cell::from(times.ago(node.seen_at)),
-            Cell::from(compact(until.since(node.started_at))),
+            Cell::from(measured(until.since(node.started_at))),
             Cell::from(busy.to_string()),
             Cell::from(node.row.workers.to_string()),
             Cell::from(&node.row.user),

@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
 
 fn of(args: &Args) -> String {
     let job = args.job.as_ref().map_or(String::new(), |job| format!(" of {job}"));
-    let since = args.since.map_or(String::new(), |since| format!(" within {}", duration::spoken(since)));
+    let since = args.since.map_or(String::new(), |since| format!(" within {}", duration::measured(since)));
     format!("{job}{since}")
 }
 

@@ -120,46 +120,26 @@ pub(crate) use jobstile_core::time::in_short as short;
 /// What is shorter is shown in milliseconds, 1 at the least.
 const TENTH: Duration = Duration::from_millis(100);
 
-/// A duration that was measured, for a table: `0.4s`, `14s`, `3m12s`, `2h05m`, `3d04h`.
-pub(crate) fn compact(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        _ if duration.is_zero() => "0s".into(),
-        _ if duration < TENTH => format!("{}ms", duration.as_millis().max(1)),
-        0..10 => {
-            let tenths = duration.as_millis() / 100;
-            format!("{}.{}s", tenths / 10, tenths % 10)
-        }
-        10..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
-    }
-}
-
-/// A duration that was measured, for a sentence: `0.4 s`, `12 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`, `40 d`.
-pub(crate) fn spoken(duration: Duration) -> String {
-    let seconds = duration.as_secs();
+/// A duration that was measured: `12ms`, `0.4s`, `14s`, `3m 12s`, `2h 5m`, `3d 4h`, `40d`. There is one spelling, and one
+/// rounding: to the nearest millisecond, tenth or second, so that everybody shows the same.
+pub(crate) fn measured(duration: Duration) -> String {
+    let ms = (duration.as_micros() + 500) / 1000;
+    let tenths = (ms + 50) / 100;
+    let seconds = u64::try_from((ms + 500) / 1000).unwrap_or(u64::MAX);
     let two = |large: u64, large_unit: &str, small: u64, small_unit: &str| match small {
-        0 => format!("{large} {large_unit}"),
-        small => format!("{large} {large_unit} {small} {small_unit}"),
+        0 => format!("{large}{large_unit}"),
+        small => format!("{large}{large_unit} {small}{small_unit}"),
     };
     match seconds {
-        _ if duration.is_zero() => "0 s".into(),
-        _ if duration < TENTH => format!("{} ms", duration.as_millis().max(1)),
-        0..10 => {
-            let tenths = duration.as_millis() / 100;
-            if tenths.is_multiple_of(10) {
-                format!("{} s", tenths / 10)
-            } else {
-                format!("{}.{} s", tenths / 10, tenths % 10)
-            }
-        }
-        10..60 => format!("{seconds} s"),
-        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
-        3600..86_400 => two(seconds / 3600, "h", seconds / 60 % 60, "min"),
+        _ if duration.is_zero() => "0s".into(),
+        _ if ms < TENTH.as_millis() => format!("{}ms", ms.max(1)),
+        _ if tenths < 100 && tenths.is_multiple_of(10) => format!("{}s", tenths / 10),
+        _ if tenths < 100 => format!("{}.{}s", tenths / 10, tenths % 10),
+        0..60 => format!("{seconds}s"),
+        60..3600 => two(seconds / 60, "m", seconds % 60, "s"),
+        3600..86_400 => two(seconds / 3600, "h", seconds / 60 % 60, "m"),
         86_400..864_000 => two(seconds / 86_400, "d", seconds / 3600 % 24, "h"),
-        _ => format!("{} d", seconds / 86_400),
+        _ => format!("{}d", seconds / 86_400),
     }
 }
 
@@ -224,21 +204,24 @@ mod tests {
 
     #[test]
     fn measured_ones_are_round() {
-        for (ms, table, sentence) in [
-            (0, "0s", "0 s"),
-            (87, "87ms", "87 ms"),
-            (240, "0.2s", "0.2 s"),
-            (8_000, "8.0s", "8 s"),
-            (9_999, "9.9s", "9.9 s"),
-            (12_345, "12s", "12 s"),
-            (192_000, "3m12s", "3 min 12 s"),
-            (240_000, "4m00s", "4 min"),
-            (7_500_000, "2h05m", "2 h 5 min"),
-            (273_600_000, "3d04h", "3 d 4 h"),
-            (3_459_600_000, "40d01h", "40 d"),
+        for (us, text) in [
+            (0, "0s"),
+            (400, "1ms"),
+            (12_600, "13ms"),
+            (87_000, "87ms"),
+            (240_000, "0.2s"),
+            (8_000_000, "8s"),
+            (9_949_000, "9.9s"),
+            (9_999_000, "10s"),
+            (12_345_000, "12s"),
+            (59_600_000, "1m"),
+            (192_000_000, "3m 12s"),
+            (240_000_000, "4m"),
+            (7_500_000_000, "2h 5m"),
+            (273_600_000_000, "3d 4h"),
+            (3_459_600_000_000, "40d"),
         ] {
-            let duration = Duration::from_millis(ms);
-            assert_eq!((compact(duration).as_str(), spoken(duration).as_str()), (table, sentence));
+            assert_eq!(measured(Duration::from_micros(us)), text);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Lines that fit a terminal: what is too long goes on in the next line, or ends in `…`.
 
+use std::io::IsTerminal;
+
 use super::table::{Paint, width};
 
 /// On a terminal with fewer columns lines go on near the left edge.
@@ -37,6 +39,16 @@ impl<T: AsRef<str>> From<T> for Piece {
 }
 
 impl Form {
+    /// Columns where nobody says how many there are: a file, or a program that reads.
+    pub(crate) const IN_A_PIPE: usize = 120;
+
+    /// Standard output: as wide as its terminal.
+    pub(crate) fn of_stdout() -> Self {
+        let columns = std::io::stdout().is_terminal().then(|| crossterm::terminal::size().ok()).flatten();
+        let width = columns.map_or(Self::IN_A_PIPE, |(columns, _)| columns.into());
+        Self { width: Some(width), height: None, colour: super::colour_on_stdout() }
+    }
+
     pub(crate) fn narrow(&self) -> bool {
         self.width.is_some_and(|width| width < NARROW)
     }

@@ -1,5 +1,7 @@
 //! What the store knows, as JSON: states and codes spelled as everywhere, ids as strings, times in RFC 3339.
 
+pub(crate) mod answer;
+
 use jobstile::client::{
     AttemptInfo, DecisionInfo, JobInfo, NodeInfo, Offer, PauseInfo, RunInfo, SlotInfo, VersionInfo, Violation,
 };

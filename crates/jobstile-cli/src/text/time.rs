@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use jobstile_core::time::Time;
 
-use super::duration::spoken;
+use super::duration::measured;
 
 /// Instants as seen from one moment in one zone.
 #[derive(Debug, Clone)]
@@ -67,8 +67,8 @@ impl Times {
     /// `12 s ago`, `in 3 min 12 s`, `now`.
     pub(crate) fn ago(&self, at: Time) -> String {
         match (self.now.since(at), at.since(self.now)) {
-            (past, _) if past.as_secs() > 0 => format!("{} ago", spoken(whole(past))),
-            (_, ahead) if ahead.as_secs() > 0 => format!("in {}", spoken(whole(ahead))),
+            (past, _) if past.as_secs() > 0 => format!("{} ago", measured(whole(past))),
+            (_, ahead) if ahead.as_secs() > 0 => format!("in {}", measured(whole(ahead))),
             _ => "now".into(),
         }
     }

@@ -1,11 +1,16 @@
 //! Sentences about runs, the same in every command.
 
+pub(crate) mod attention;
+pub(crate) mod events;
+pub(crate) mod pattern;
+pub(crate) mod standing;
+
 use jobstile::client::RunInfo;
 use jobstile::origin::{Origin, Place};
 use jobstile_core::run::State;
 use serde_json::Value;
 
-use super::duration::{compact, spoken};
+use super::duration::measured;
 use super::table::Paint;
 use super::time::Times;
 
@@ -46,11 +51,11 @@ pub(crate) fn doing(run: &RunInfo, times: &Times) -> String {
         State::Running => {
             let since = row.claimed_at.unwrap_or(row.due);
             let asked = if row.cancel_at.is_some() { ", asked to end" } else { "" };
-            format!("running for {}{asked}", spoken(now.since(since)))
+            format!("running for {}{asked}", measured(now.since(since)))
         }
-        State::Queued => format!("waiting for {}", spoken(now.since(row.due))),
+        State::Queued => format!("waiting for {}", measured(now.since(row.due))),
         State::Retrying if row.due > now => format!("will start again {}", times.ago(row.due)),
-        State::Retrying => format!("due again since {}", spoken(now.since(row.due))),
+        State::Retrying => format!("due again since {}", measured(now.since(row.due))),
         State::Scheduled => format!("due {}", times.ago(row.due)),
         state => format!("{state} {}", times.ago(row.ended_at.unwrap_or(row.due))),
     }
@@ -60,9 +65,29 @@ pub(crate) fn doing(run: &RunInfo, times: &Times) -> String {
 pub(crate) fn took(run: &RunInfo, times: &Times) -> String {
     let row = &run.row;
     match (row.claimed_at, row.state) {
-        (Some(at), State::Running) => compact(times.now().since(at)),
-        (Some(at), _) if row.ended_at.is_some() => compact(row.ended_at.unwrap_or(at).since(at)),
+        (Some(at), State::Running) => measured(times.now().since(at)),
+        (Some(at), _) if row.ended_at.is_some() => measured(row.ended_at.unwrap_or(at).since(at)),
         _ => String::new(),
+    }
+}
+
+/// How long the last attempt of a run took that is explained.
+pub(crate) fn last_took(explained: &jobstile::answer::ExplainedRun) -> Option<std::time::Duration> {
+    explained.happened.iter().rev().find_map(|event| match &event.what {
+        jobstile::answer::What::Ended { attempt, .. } => attempt.took(),
+        _ => None,
+    })
+}
+
+/// What became of a run, after «it».
+pub(crate) fn became(state: State) -> &'static str {
+    match state {
+        State::Dead => "is dead",
+        State::Cancelled => "was cancelled",
+        State::Refused => "was refused",
+        State::Running => "is running",
+        State::Queued | State::Scheduled | State::Retrying => "is waiting",
+        ended => ended.as_str(),
     }
 }
 

@@ -89,8 +89,13 @@ fn the_same_facts_for_programs() {
     let mut world = World::new();
     world.ran("backup", "null", 40, 20, Outcome::Failure, Some("exit code 1, \"disk full\""));
     let page = world.run(&["explain", "backup", "-o", "json"]).json();
-    let events = page["events"].as_array().unwrap();
-    assert!(events[0]["at"].as_str().unwrap().ends_with('Z'), "{page}");
-    assert!(events.last().unwrap()["at"].is_null(), "{page}");
-    assert!(page["sections"].as_array().unwrap().iter().any(|s| s["word"] == "output"), "{page}");
+    assert_eq!((&page["standing"]["kind"], &page["standing"]["run"]), (&"retrying".into(), &"1".into()), "{page:#}");
+    let ended = page["happened"].as_array().unwrap().last().unwrap();
+    assert_eq!((&ended["kind"], &ended["outcome"]), (&"ended".into(), &"failure".into()), "{page:#}");
+    assert_eq!(ended["took_s"].as_f64().unwrap().round(), 20.0, "{page:#}");
+    assert!(ended["at"].as_str().unwrap().ends_with('Z'), "{page:#}");
+    assert_eq!(page["next_tick"]["would"]["code"], "concurrency_limit", "{page:#}");
+    let kinds: Vec<&str> = page["advice"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["retry_now", "logs"], "{page:#}");
+    assert!(page["sentence"].as_str().unwrap().starts_with("backup is waiting for its retry: "), "{page:#}");
 }

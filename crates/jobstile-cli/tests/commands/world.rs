@@ -300,35 +300,38 @@ fn noon(now: Time) -> String {
     format!("NOON{:+}", hour - 12)
 }
 
-/// Times of the day and durations with every digit a 0, each as wide as it was.
+/// Times of the day and durations with every digit a 0, each as wide as it was; what a configuration says stays.
 pub(crate) fn without_times(text: &str) -> String {
-    let chars: Vec<char> = text.chars().collect();
     let mut out = String::new();
-    let mut at = 0;
-    while at < chars.len() {
-        let before = at.checked_sub(1).map_or(' ', |i| chars[i]);
-        if chars[at].is_ascii_digit() && !before.is_alphanumeric() && before != '.' {
-            let end = (at..chars.len()).find(|i| !is_of_time(chars[*i])).unwrap_or(chars.len());
-            let word: String = chars[at..end].iter().collect();
-            let unit = matches!(chars.get(end), Some(' '))
-                && ["s", "min", "h", "d"].contains(&next_word(&chars, end + 1).as_str());
-            // What ended took what it took; only what goes on has two units and changes.
-            let inner = word.trim_end_matches(['s', 'm', 'h']).contains(['m', 'h', 'd']);
-            let is_time = unit || inner || word.split(':').filter(|part| !part.is_empty()).count() > 1;
-            out.extend(word.chars().map(|c| if is_time && c.is_ascii_digit() { '0' } else { c }));
-            at = end;
-        } else {
-            out.push(chars[at]);
-            at += 1;
+    let mut before = String::new();
+    for part in text.split_inclusive([' ', '\n', '(', ')', ',']) {
+        let word = part.trim_end_matches([' ', '\n', '(', ')', ',', '.', ';', ':', '?', '"']);
+        let fixed = ["every", "timeout", "backoff.delay", "backoff.max"].contains(&before.as_str());
+        match is_of_time(word) && !fixed {
+            true => {
+                out.extend(word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }));
+                out.push_str(&part[word.len()..]);
+            }
+            false => out.push_str(part),
+        }
+        // Columns are apart by any number of spaces.
+        if !word.is_empty() {
+            before = word.to_owned();
         }
     }
     out
 }
 
-fn is_of_time(c: char) -> bool {
-    c.is_ascii_digit() || matches!(c, ':' | '.' | 's' | 'm' | 'h' | 'd')
-}
-
-fn next_word(chars: &[char], from: usize) -> String {
-    chars[from.min(chars.len())..].iter().take_while(|c| c.is_alphanumeric()).collect()
+// `14:07:03`, `12s`, `0.4s`, `3m`.
+fn is_of_time(word: &str) -> bool {
+    let clock = word.len() == 8
+        && word.chars().enumerate().all(|(at, c)| if at % 3 == 2 { c == ':' } else { c.is_ascii_digit() });
+    let hour =
+        word.len() == 5 && word.chars().enumerate().all(|(at, c)| if at == 2 { c == ':' } else { c.is_ascii_digit() });
+    let number = word.trim_end_matches(['m', 's', 'h', 'd']);
+    let duration = number.len() < word.len()
+        && ["ms", "s", "m", "h", "d"].contains(&&word[number.len()..])
+        && number.starts_with(|c: char| c.is_ascii_digit())
+        && number.chars().all(|c| c.is_ascii_digit() || c == '.');
+    clock || hour || duration
 }

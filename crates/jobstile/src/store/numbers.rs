@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jobstile_core::decide::{Code, Decision};
 use jobstile_core::stats::Histogram;
+use jobstile_core::trigger::Source;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
@@ -13,7 +15,8 @@ use crate::fact::{Came, Decided, Fact};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Numbers {
-    /// Decisions by source and code: `schedule/within_limits`.
+    /// Decisions by source, decision and code: `schedule/skipped/duplicate_running`. The first version of the schema kept
+    /// them without the decision.
     pub decisions: BTreeMap<String, u64>,
     /// Runs that came into a terminal state, by state.
     pub ended: BTreeMap<String, u64>,
@@ -99,7 +102,7 @@ impl Numbers {
 
     fn decided(&mut self, fact: &Decided) -> bool {
         if !fact.replayed {
-            let name = [fact.source.as_str(), "/", fact.code.as_str()].concat();
+            let name = [fact.source.as_str(), fact.decision.as_str(), fact.code.as_str()].join("/");
             *self.decisions.entry(name).or_default() += fact.count.unwrap_or(1);
         }
         !fact.replayed
@@ -137,14 +140,35 @@ impl Numbers {
         self.wait.merge(&other.wait);
     }
 
-    /// Decisions whose `source/code` this picks.
+    /// Decisions that this picks by source, decision and code.
     #[must_use]
-    pub fn count(&self, pick: impl Fn(&str, &str) -> bool) -> u64 {
-        self.decisions
-            .iter()
-            .filter(|(name, _)| name.split_once('/').is_some_and(|(s, c)| pick(s, c)))
-            .map(|e| e.1)
-            .sum()
+    pub fn count(&self, pick: impl Fn(Source, Decision, Code) -> bool) -> u64 {
+        let picked = |name: &str| read(name).is_some_and(|(source, decision, code)| pick(source, decision, code));
+        self.decisions.iter().filter(|(name, _)| picked(name)).map(|(_, count)| count).sum()
+    }
+}
+
+fn read(name: &str) -> Option<(Source, Decision, Code)> {
+    let parts: Vec<&str> = name.split('/').collect();
+    match parts.as_slice() {
+        [source, decision, code] => Some((source.parse().ok()?, decision.parse().ok()?, code.parse().ok()?)),
+        [source, code] => {
+            let code = code.parse().ok()?;
+            Some((source.parse().ok()?, without_decision(code), code))
+        }
+        _ => None,
+    }
+}
+
+// What most triggers of this code became: a refusal that was rejected and not skipped cannot be told any more.
+fn without_decision(code: Code) -> Decision {
+    match code {
+        Code::WithinLimits => Decision::Admitted,
+        Code::Missed => Decision::Missed,
+        Code::QueueFull | Code::UnknownJob | Code::BadArguments | Code::MissingKeyField | Code::TriggerIdReused => {
+            Decision::Rejected
+        }
+        _ => Decision::Skipped,
     }
 }
 
@@ -152,5 +176,31 @@ fn count(names: &mut BTreeMap<String, u64>, name: &'static str) {
     match names.get_mut(name) {
         Some(count) => *count += 1,
         None => drop(names.insert(name.to_owned(), 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_without_a_decision_are_still_read() {
+        let decisions = [
+            ("cli/rejected/duplicate_running", 1),
+            ("cli/skipped/duplicate_running", 2),
+            ("cli/duplicate_running", 4),
+            ("schedule/within_limits", 8),
+            ("schedule/missed", 16),
+            ("cli/queue_full", 32),
+            ("nobody/knows", 64),
+        ];
+        let decisions = decisions.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+        let numbers = Numbers { decisions, ..Numbers::default() };
+        let of = |which: Decision| numbers.count(|_, decision, _| decision == which);
+        assert_eq!(of(Decision::Rejected), 1 + 32);
+        assert_eq!(of(Decision::Skipped), 2 + 4);
+        assert_eq!(of(Decision::Admitted), 8);
+        assert_eq!(of(Decision::Missed), 16);
+        assert_eq!(numbers.count(|source, _, _| source == Source::Cli), 1 + 2 + 4 + 32);
     }
 }

@@ -1,5 +1,6 @@
-//! What can be asked of a store: plain values for commands, pages and metrics. Reading changes nothing.
+//! What can be asked of a store: plain values that [`answer`](crate::answer) puts together. Reading changes nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jobstile_core::decide::{Code, Decision, Tally};
@@ -12,10 +13,71 @@ use jobstile_core::schedule::Cursor;
 use jobstile_core::time::Time;
 use jobstile_core::trigger::Source;
 
+use super::numbers::Numbers;
 use super::{NodeRow, Printed, RunRow};
+use crate::error::Result;
 
 /// The most rows of one page.
 pub const MAX_PAGE: usize = 10_000;
+
+/// The reads that answers are made of. A question is no operation: it changes nothing and takes no write lock. Each of
+/// those that end in `_of` asks for one job, or for all with `None`, in one query.
+///
+/// # Errors
+/// Every question fails if the store cannot be read.
+#[expect(clippy::missing_errors_doc, reason = "said once for all of them")]
+pub trait Questions {
+    /// Answers several questions by one state of the store.
+    fn at_once<T>(&self, ask: impl FnOnce(&Self) -> Result<T>) -> Result<T>;
+    /// The store itself.
+    fn store(&self) -> Result<StoreInfo>;
+    /// The earliest instant at which anything can have been written.
+    fn began(&self) -> Result<Time>;
+    /// Jobs that have a policy or a history, by name.
+    fn jobs(&self) -> Result<Vec<JobInfo>>;
+    /// A job by its exact name.
+    fn job(&self, name: &str) -> Result<Option<JobInfo>>;
+    /// When the jobs that are no longer in the policy were taken out of it.
+    fn removed(&self) -> Result<BTreeMap<i64, Time>>;
+    /// The version whose switches are in force; `None` if no version has any.
+    fn switches(&self) -> Result<Option<VersionInfo>>;
+    /// Versions of the policy before this one, newest first.
+    fn versions(&self, before: Option<i64>, limit: usize) -> Result<Vec<VersionInfo>>;
+    /// Numbers by job and hour, since an hour.
+    fn numbers_of(&self, job: Option<i64>, since_hour: i64) -> Result<Vec<(i64, i64, Numbers)>>;
+    /// Everything that runs, by node and claim.
+    fn running(&self, limit: usize) -> Result<Vec<RunInfo>>;
+    /// Scheduled and retrying runs, by the time they are due.
+    fn upcoming(&self, limit: usize) -> Result<Vec<RunInfo>>;
+    /// Queued runs of a job, the one due first before the others.
+    fn waiting(&self, job: i64, limit: usize) -> Result<Vec<RunInfo>>;
+    /// How many runs of each job wait for nothing but a worker.
+    fn ready(&self) -> Result<BTreeMap<i64, u64>>;
+    /// The run of each job that ended last.
+    fn last_ended_of(&self, job: Option<i64>) -> Result<BTreeMap<i64, RunInfo>>;
+    /// The ended ones of the runs from this number on.
+    fn ended_of(&self, job: Option<i64>, from: RunId) -> Result<Vec<RunInfo>>;
+    /// Dead runs, the latest first, and what made up for them.
+    fn dead_of(&self, job: Option<i64>, limit: usize) -> Result<Vec<DeadRun>>;
+    /// The ended attempts of these runs.
+    fn attempts_of(&self, runs: &[RunId]) -> Result<BTreeMap<RunId, Vec<AttemptInfo>>>;
+    /// The triggers that each of these runs turned away.
+    fn turned_away_by(&self, runs: &[RunId]) -> Result<BTreeMap<RunId, TurnedAway>>;
+    /// Decisions, newest first.
+    fn decisions(&self, filter: &DecisionFilter) -> Result<Vec<DecisionInfo>>;
+    /// A run.
+    fn run(&self, id: RunId) -> Result<Option<RunInfo>>;
+    /// Runs: live ones first, the one due last before the others; then ended ones, the latest end first.
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>>;
+    /// The run that makes a trigger of this job and key a duplicate.
+    fn holder(&self, job: i64, key: &str) -> Result<Option<RunInfo>>;
+    /// Live runs of a key whose rule lets one wait behind another, oldest first.
+    fn live_of_key(&self, job: i64, key: &str, limit: usize) -> Result<Vec<RunInfo>>;
+    /// Nodes by the store alone: those that have not left, then the newest of the others.
+    fn nodes(&self, limit: usize) -> Result<Vec<NodeInfo>>;
+    /// What each node that has not ended says it can run.
+    fn offers(&self) -> Result<BTreeMap<String, Vec<Offer>>>;
+}
 
 /// A job, its policy in force, and where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,6 +186,14 @@ pub struct AttemptInfo {
     pub message: Option<String>,
     /// The exit code of a command; 128 and the number of the signal that ended it.
     pub exit_code: Option<i32>,
+}
+
+impl AttemptInfo {
+    /// How long it took; `None` while it is being executed. This is the one duration of a run that is shown.
+    #[must_use]
+    pub fn took(&self) -> Option<std::time::Duration> {
+        self.ended_at.map(|end| end.since(self.claimed_at))
+    }
 }
 
 /// Where the output of an attempt was found.

@@ -1,7 +1,7 @@
 //! Who holds a key.
 
 use jobstile::args::Args as JobArgs;
-use jobstile::client::{JobInfo, RunInfo};
+use jobstile::client::JobInfo;
 use jobstile::text::clean_to;
 use jobstile_core::key::Key;
 use jobstile_core::policy::KeyRule;
@@ -13,54 +13,49 @@ use crate::cmd::open::Opened;
 use crate::config::suggest::nearest;
 use crate::error::Error;
 use crate::exit::Code;
-use crate::text::duration::spoken;
+use crate::text::duration::measured;
+use crate::text::json;
 use crate::text::time::Times;
-use crate::text::words::{self, count};
+use crate::text::words;
 
 /// Explains who holds the key of these fields.
-pub(super) fn explain(opened: &Opened, name: &str, fields: &[String]) -> Result<Page, Error> {
+pub(super) fn explain(opened: &Opened, name: &str, fields: &[String]) -> Result<(Page, Value), Error> {
     let job = opened.job(name)?;
     let key = Key::from(key_of(opened, &job, fields)?);
+    let answer = opened.client.explain_key(&job, &key)?;
     let shown = words::key(&key).unwrap_or_else(|| "the key".to_owned());
-    let holder = match opened.client.holder(job.id, &key)? {
-        Some(holder) => Some(holder),
-        None => opened.client.live_of_key(job.id, &key, 1)?.pop(),
-    };
-    let Some(holder) = holder else {
-        let times = Times::here(opened.client.now());
-        let mut page = Page::new(name, format!("{shown} of {name} is free: no live run has this key."), &times);
+    let Some(holder) = &answer.holder else {
+        let sentence = format!("{shown} of {name} is free: no live run has this key.");
+        let json = json::answer::key(&answer, &sentence);
+        let mut page = Page::new(sentence, &Times::here(opened.client.now()));
         page.says("to run it", format!("jobstile trigger {name} {}", typed_again(fields)));
-        return Ok(page);
+        return Ok((page, json));
     };
-    held(opened, &job, &holder, &shown)
-}
-
-fn held(opened: &Opened, job: &JobInfo, holder: &RunInfo, shown: &str) -> Result<Page, Error> {
-    let (row, id) = (&holder.row, holder.row.id);
-    let now = opened.client.now();
-    let times = Times::here(now);
-    let usually = opened.client.numbers(job.id, jobstile::client::hour_of(now) - 24)?.run.mean();
-    let usually = usually.map_or(String::new(), |mean| format!(", usually {}", spoken(mean)));
+    let all = &holder.run;
+    let times = Times::here(all.overview.at);
+    let (row, id) = (&all.run.row, all.run.row.id);
+    let usual = holder.usual.map_or(String::new(), |usual| format!(", usually {}", measured(usual)));
+    let node = all.node.as_ref().map_or(String::new(), |node| format!(" on {node}"));
     let how = match row.state {
+        State::Running if all.was_running => format!("it was running{node}, which is gone, and starts again"),
         State::Running => {
             let at = row.claimed_at.unwrap_or(row.due);
-            let node = row.node.as_deref().map_or(String::new(), |node| format!(", on {}", opened.node_name(node)));
-            format!("attempt {}{node}, since {} ({}{usually})", row.claims, times.at(at), spoken(now.since(at)))
+            let long = measured(times.now().since(at));
+            format!("attempt {},{node}, since {} ({long}{usual})", row.claims, times.at(at))
         }
-        State::Retrying => format!("it starts again {}", times.ago(row.due)),
-        _ => format!("it is {}", row.state),
+        _ => all.waits.as_ref().map_or(String::new(), |waits| words::standing::waits(waits, &times)),
     };
-    let mut page = Page::new(&job.name, format!("{shown} of {} is held by run {id}: {how}.", job.name), &times);
-    if let Some(node) = row.node.as_deref().and_then(|node| opened.client.node(node).ok().flatten()) {
-        let (name, pid) = (&node.row.name, node.row.pid);
-        page.says("node", format!("{name} (pid {pid}) is {}, seen {}", node.liveness, times.ago(node.seen_at)));
+    let sentence = format!("{shown} of {name} is held by run {id}: {how}.");
+    let json = json::answer::key(&answer, &sentence);
+    let mut page = Page::new(sentence, &times);
+    let of = all.overview.nodes.iter().find(|node| row.node.as_deref() == Some(&node.info.row.id));
+    if let Some(node) = of {
+        let (name, pid) = (&node.info.row.name, node.info.row.pid);
+        page.says("node", format!("{name} (pid {pid}) is {}, seen {}", node.info.liveness, times.ago(node.info.seen_at)));
     }
-    let away = opened.client.refusals_by(id)?;
-    if let Some(first) = away.first_at {
-        page.says("behind it", format!("{} skipped since {}", count(away.count, "trigger"), times.at(first)));
-    }
+    super::turned_away(&mut page, all, &times);
     page.says("release", format!("jobstile cancel {id}   (ends its processes first; no key is freed under a live run)"));
-    Ok(page)
+    Ok((page, json))
 }
 
 fn key_of(opened: &Opened, job: &JobInfo, fields: &[String]) -> Result<String, Error> {

@@ -1,53 +1,52 @@
 //! An answer: one sentence, then sections with fixed words, so that people learn where to look.
 
-use std::fmt::Write;
+use jobstile::answer::Event;
 
-use jobstile::text::clean;
-use jobstile_core::time::Time;
-use serde_json::{Value, json};
-
+use crate::text::fit::{Form, Piece};
 use crate::text::table::{Paint, width};
-use crate::text::time::{Times, rfc3339};
+use crate::text::time::Times;
+use crate::text::words::events;
 
-/// Lines of an answer, the sentence included.
+/// Events that are shown, the latest.
+const EVENTS: usize = 5;
+/// Lines of an answer, the sentence included, before they are broken.
 const MAX_LINES: usize = 14;
-/// Where codes stand, counted from the left.
-const CODE_AT: usize = 92;
 /// How wide the words at the left are.
 const WORD: usize = 10;
 
 /// An answer.
 #[derive(Debug)]
 pub(super) struct Page {
-    about: String,
     sentence: String,
     times: Times,
-    events: Vec<Event>,
+    events: Vec<Line>,
     sections: Vec<(&'static str, String)>,
 }
 
 /// What happened, or happens next.
 #[derive(Debug)]
-struct Event {
-    at: Option<Time>,
+struct Line {
+    at: String,
     text: String,
     code: &'static str,
 }
 
 impl Page {
-    pub(super) fn new(about: &str, sentence: impl Into<String>, times: &Times) -> Self {
-        let (about, sentence, times) = (about.to_owned(), sentence.into(), times.clone());
-        Self { about, sentence, times, events: vec![], sections: vec![] }
+    pub(super) fn new(sentence: impl Into<String>, times: &Times) -> Self {
+        Self { sentence: sentence.into(), times: times.clone(), events: vec![], sections: vec![] }
     }
 
-    /// What happened, at a time.
-    pub(super) fn event(&mut self, at: Time, text: impl Into<String>, code: &'static str) {
-        self.events.push(Event { at: Some(at), text: text.into(), code });
+    /// What happened: the latest of these.
+    pub(super) fn happened(&mut self, events: &[Event]) {
+        for event in &events[events.len().saturating_sub(EVENTS)..] {
+            let said = events::event(event, &self.times);
+            self.events.push(Line { at: self.times.at(event.at), text: said.text, code: said.code });
+        }
     }
 
     /// What happens next.
     pub(super) fn now(&mut self, text: impl Into<String>) {
-        self.events.push(Event { at: None, text: text.into(), code: "" });
+        self.events.push(Line { at: "now".to_owned(), text: text.into(), code: "" });
     }
 
     /// A section: its word, and what it says.
@@ -55,37 +54,42 @@ impl Page {
         self.sections.push((word, text.into()));
     }
 
-    /// Where there are too many lines, the first events are left out.
-    pub(super) fn to_text(&self, colour: bool) -> String {
-        let mut text = format!("{}\n", clean(&self.sentence));
+    /// If there are too many lines, the first events are left out.
+    pub(super) fn to_text(&self, form: Form) -> String {
+        let mut lines = form.flow("", &[Piece::from(&self.sentence)], "");
         let too_many = (self.events.len() + self.sections.len() + 2).saturating_sub(MAX_LINES);
         let events = self.events.get(too_many..).unwrap_or_default();
-        let times: Vec<String> =
-            events.iter().map(|event| event.at.map_or("now".to_owned(), |at| self.times.at(at))).collect();
         // An event of another day has a longer time: all of them stand below each other.
-        let wide = times.iter().map(|time| time.len() + 2).max().unwrap_or(0).max(WORD);
-        for (n, (event, time)) in events.iter().zip(times).enumerate() {
-            let said = format!("  {time:<wide$}{}", clean(&event.text));
-            let fill = CODE_AT.saturating_sub(width(&said)).max(1);
-            let code = if event.code.is_empty() { String::new() } else { " ".repeat(fill) + event.code };
-            let _ = writeln!(text, "{}{}{code}", if n == 0 { "\n" } else { "" }, said.trim_end());
+        let wide = events.iter().map(|event| event.at.len() + 2).max().unwrap_or(0).max(WORD);
+        if !events.is_empty() {
+            lines.push(String::new());
         }
-        for (n, (word, says)) in self.sections.iter().enumerate() {
-            let word = format!("{word:<WORD$}");
-            let word = if colour { Paint::Faint.over(&word) } else { word };
-            let _ = writeln!(text, "{}  {word}{}", if n == 0 { "\n" } else { "" }, clean(says));
+        for event in events {
+            lines.extend(with_code(form, &format!("  {:<wide$}", event.at), event));
         }
-        text
+        if !self.sections.is_empty() {
+            lines.push(String::new());
+        }
+        for (word, says) in &self.sections {
+            lines.extend(form.flow(&format!("  {word:<WORD$}"), &[Piece::from(says)], ""));
+        }
+        lines.join("\n") + "\n"
     }
+}
 
-    pub(super) fn to_json(&self) -> Value {
-        let event = |event: &Event| {
-            let code = if event.code.is_empty() { Value::Null } else { event.code.into() };
-            json!({ "at": event.at.map(rfc3339), "what": event.text, "code": code })
-        };
-        let events: Vec<Value> = self.events.iter().map(event).collect();
-        let says: Vec<Value> =
-            self.sections.iter().map(|(word, says)| json!({ "word": word, "says": says })).collect();
-        json!({ "about": self.about, "answer": self.sentence, "events": events, "sections": says })
+// Its code at the right edge, if there is room.
+fn with_code(form: Form, label: &str, event: &Line) -> Vec<String> {
+    let mut lines = form.flow(label, &[Piece::from(&event.text)], "");
+    let Some(last) = lines.last_mut().filter(|_| !event.code.is_empty()) else { return lines };
+    let edge = form.width.unwrap_or(usize::MAX);
+    let (at, code) = (width(last), width(event.code));
+    if at + 2 + code <= edge {
+        let gap = edge.min(Form::IN_A_PIPE).saturating_sub(at + code).max(2);
+        let code = if form.colour { Paint::Faint.over(event.code) } else { event.code.to_owned() };
+        last.push_str(&" ".repeat(gap));
+        last.push_str(&code);
+    } else {
+        lines.push(format!("{}{}", " ".repeat(width(label)), event.code));
     }
+    lines
 }

@@ -1,17 +1,17 @@
 //! A look as a page for people. Where the terminal has fewer lines than the page, what needs action stays, then the jobs
 //! that do something, then the rest; whatever is left out is counted.
 
+use jobstile::answer::{Event, Job, Overview};
 use jobstile_core::policy::Switches;
 
 use super::head::Head;
 use super::rows;
-use super::state::{Job, State};
 use super::worries::{self, Worry};
-use super::events::Event;
 use crate::cmd::open::Opened;
-use crate::text::fit::{Form, Piece};
+use crate::text::fit::Form;
 use crate::text::table::Paint;
 use crate::text::time::Times;
+use crate::text::words::events;
 use crate::text::words::{count, number};
 
 /// Events on a page without an end.
@@ -25,7 +25,7 @@ const ENOUGH: usize = 14;
 /// This part of a screen that is too small is left to the head.
 const HEAD: usize = 3;
 
-pub(super) fn of(opened: &Opened, state: &State, before: Option<&State>, form: Form) -> Vec<String> {
+pub(super) fn of(opened: &Opened, state: &Overview, before: Option<&Overview>, form: Form) -> Vec<String> {
     let head = Head::of(opened, state, before, form);
     let worries = worries::of(state);
     let events: Vec<String> = state.events.iter().map(|event| happened(event, state, form)).collect();
@@ -33,7 +33,7 @@ pub(super) fn of(opened: &Opened, state: &State, before: Option<&State>, form: F
         None => {
             let shown = worries_in(&worries, usize::MAX, "jobstile ls", form);
             let events = events[events.len().saturating_sub(EVENTS)..].to_vec();
-            let all: Vec<&Job> = state.jobs.iter().collect();
+            let all: Vec<&Job> = state.current().collect();
             let Head { first, switches, now, trend } = head;
             let head = [first, switches, now, trend].concat();
             parts([head, rows::of(state, &all, form), shown, events])
@@ -52,7 +52,7 @@ fn fitted(
     height: usize,
     head: Head,
     worries: &[Worry],
-    state: &State,
+    state: &Overview,
     events: Vec<String>,
     form: Form,
 ) -> Vec<String> {
@@ -62,7 +62,7 @@ fn fitted(
     let mut optional = [switches, now, trend];
     let action: usize = worries.iter().map(|worry| worry.lines(form).len()).sum();
     // Two blank lines, and the head of the table.
-    let below = action + state.jobs.len() + 3;
+    let below = action + state.current().count() + 3;
     for at in if all_on { [0, 2, 1] } else { [2, 1, 0] } {
         let lines = first.len() + optional.iter().map(Vec::len).sum::<usize>();
         if lines + below > height && lines > height / HEAD + 1 {
@@ -72,7 +72,7 @@ fn fitted(
     let mut top = [first, optional.concat()].concat();
     top.truncate(height);
     let left = height - top.len();
-    let rows = state.jobs.len() + 2;
+    let rows = state.current().count() + 2;
     let for_worries = (left / 2).max(left.saturating_sub(rows + FOR_EVENTS + 1));
     let action = worries_in(worries, for_worries.saturating_sub(1), "jobstile monitor", form);
     let left = left.saturating_sub(if action.is_empty() { 0 } else { action.len() + 1 });
@@ -111,32 +111,26 @@ fn and_more(mut shown: Vec<String>, at: usize, all: usize, others: &str, form: F
 }
 
 // The table in so many lines, the jobs that do something first where not all have room.
-fn jobs_in(state: &State, lines: usize, form: Form) -> Vec<String> {
-    let mut jobs: Vec<&Job> = state.jobs.iter().collect();
+fn jobs_in(state: &Overview, lines: usize, form: Form) -> Vec<String> {
+    let mut jobs: Vec<&Job> = state.current().collect();
     if jobs.len() < lines {
         return rows::of(state, &jobs, form);
     }
-    jobs.sort_by_key(|job| (!job.needs_action(state.now), job.idle(), !job.on()));
+    jobs.sort_by_key(|job| (!job.needs_action(state.at), job.is_idle(), !job.is_on()));
     let shown = lines.saturating_sub(2);
     let (first, rest) = jobs.split_at(shown.min(jobs.len()));
     let mut table = rows::of(state, first, form);
-    let idle = rest.iter().filter(|job| job.idle()).count();
+    let idle = rest.iter().filter(|job| job.is_idle()).count();
     let more = format!("and {} more, {} idle: jobstile ls", number(rest.len() as u64), number(idle as u64));
     table.push(form.line(&more, Paint::Faint));
     table
 }
 
-fn happened(event: &Event, state: &State, form: Form) -> String {
-    let times = Times::here(state.now);
-    let many = match event.times {
-        1 => String::new(),
-        n => format!(", {} since {}", count(n, "time"), times.at(event.first_at)),
-    };
-    let code = if event.code.is_empty() || form.narrow() { String::new() } else { format!("  {}", event.code) };
-    let at = if form.width.is_some() { times.about(event.at) } else { times.at(event.at) };
-    let text = format!("{at}  {} {}{many}{code}", event.job, event.text);
-    match form.width {
-        Some(_) => form.line(&text, event.paint),
-        None => form.flow("", &[Piece::new(text, event.paint)], "").concat(),
-    }
+fn happened(event: &Event, state: &Overview, form: Form) -> String {
+    let times = Times::here(state.at);
+    let said = events::event(event, &times);
+    let code = if said.code.is_empty() || form.narrow() { String::new() } else { format!("  {}", said.code) };
+    let at = times.about(event.at);
+    let job = event.job.as_deref().map_or(String::new(), |job| format!("{job} "));
+    form.line(&format!("{at}  {job}{}{code}", said.text), said.paint)
 }

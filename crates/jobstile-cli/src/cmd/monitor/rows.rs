@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use jobstile::answer::{Job, Overview, origin};
 use jobstile::client::AttemptInfo;
 use jobstile_core::outcome::Outcome;
 
-use super::state::{Job, State};
-use crate::text::duration::{compact, short};
+use crate::text::duration::{measured, short};
 use crate::text::fit::{Form, cut};
 use crate::text::table::{Cell, Paint, Table, width};
 use crate::text::time::Times;
@@ -39,8 +39,8 @@ impl Shape {
 }
 
 /// The lines of the table, the head first.
-pub(super) fn of(state: &State, jobs: &[&Job], form: Form) -> Vec<String> {
-    let times = Times::here(state.now);
+pub(super) fn of(state: &Overview, jobs: &[&Job], form: Form) -> Vec<String> {
+    let times = Times::here(state.at);
     let wide = Shape { wide: true, out: 0, job: usize::MAX, now: usize::MAX };
     let narrower = (0..=LEFT_OUT.len()).map(|out| Shape { wide: false, out, ..wide });
     let all_out = Shape { wide: false, out: LEFT_OUT.len(), ..wide };
@@ -58,15 +58,11 @@ pub(super) fn of(state: &State, jobs: &[&Job], form: Form) -> Vec<String> {
     table(state, jobs, &times, shape).render(form.colour).lines().map(ToOwned::to_owned).collect()
 }
 
-fn table(state: &State, jobs: &[&Job], times: &Times, shape: Shape) -> Table {
-    let skips = match shape.wide {
-        true => format!("SKIPS SINCE {} (the others since {})", times.hour(state.recent), times.hour(state.since)),
-        false => "SKIPS".to_owned(),
-    };
+fn table(state: &Overview, jobs: &[&Job], times: &Times, shape: Shape) -> Table {
     let head = ["JOB", "M", ">EVERY", "NOW", "LAST END", ">OK", ">AVG", ">P50", ">P95", ">MAX", ">LOAD", "SKIPS"];
     let kept = |at: &usize| !shape.leaves_out(head[*at].trim_start_matches('>'));
     let kept: Vec<usize> = (0..head.len()).filter(kept).collect();
-    let names: Vec<&str> = kept.iter().map(|at| if head[*at] == "SKIPS" { &skips } else { head[*at] }).collect();
+    let names: Vec<&str> = kept.iter().map(|at| head[*at]).collect();
     let mut table = Table::new(&names);
     for job in jobs {
         let cells = row(state, job, times, shape);
@@ -75,10 +71,9 @@ fn table(state: &State, jobs: &[&Job], times: &Times, shape: Shape) -> Table {
     table
 }
 
-fn row(state: &State, job: &Job, times: &Times, shape: Shape) -> [Cell; 12] {
-    let off = job.info.policy.as_ref().is_some_and(|policy| policy.schedule.is_some()) && !job.on();
-    let every = if off { "off".to_owned() } else { job.every().map_or(String::new(), short) };
-    let took = |duration: Option<Duration>| Cell::from(duration.map_or(String::new(), compact));
+fn row(state: &Overview, job: &Job, times: &Times, shape: Shape) -> [Cell; 12] {
+    let every = if job.is_off() { "off".to_owned() } else { job.every().map_or(String::new(), short) };
+    let took = |duration: Option<Duration>| Cell::from(duration.map_or(String::new(), measured));
     let load = job.load.filter(|_| job.every().is_some()).map_or(String::new(), |load| format!("{load:.2}"));
     let worry = if job.cannot_keep_up() { Paint::Attention } else { Paint::Plain };
     let (now, paint) = doing(state, job, shape);
@@ -86,15 +81,15 @@ fn row(state: &State, job: &Job, times: &Times, shape: Shape) -> [Cell; 12] {
     let last_paint = if failed(job) { Paint::Attention } else { Paint::Faint };
     [
         Cell::from(cut(&job.info.name, shape.job)),
-        Cell::from(if job.monitoring() { "M" } else { "" }),
+        Cell::from(if job.is_monitoring() { "M" } else { "" }),
         Cell::from(every),
         Cell::new(cut(&jobstile::text::clean(&now), shape.now), paint),
         Cell::new(last, last_paint),
         Cell::from(job.success().map_or(String::new(), |percent| format!("{percent:.1} %"))),
-        took(job.all.run.mean()),
-        took(job.all.run.quantile(0.5)),
-        took(job.all.run.quantile(0.95)),
-        took(job.all.run.max()),
+        took(job.numbers.run.mean()),
+        took(job.numbers.run.quantile(0.5)),
+        took(job.numbers.run.quantile(0.95)),
+        took(job.numbers.run.max()),
         Cell::new(load, worry),
         Cell::new(skips(job, shape), worry),
     ]
@@ -121,29 +116,28 @@ fn skips(job: &Job, shape: Shape) -> String {
     said.join(", ")
 }
 
-fn doing(state: &State, job: &Job, shape: Shape) -> (String, Paint) {
+fn doing(state: &Overview, job: &Job, shape: Shape) -> (String, Paint) {
     let tally = job.info.tally;
     let mut said = vec![];
-    let paused = job.info.paused(state.now).is_some();
+    let paused = job.info.paused(state.at).is_some();
     if paused {
         said.push("PAUSED".to_owned());
     }
-    let orphans = job.running.iter().filter(|run| state.is_orphan(run)).count();
+    let orphans = usize::try_from(job.orphans()).unwrap_or_default();
     match (job.running.as_slice(), orphans) {
         ([], _) => {}
         ([_], 1) => said.push("was running".to_owned()),
         ([run], _) => {
-            let since = run.row.claimed_at.unwrap_or(run.row.due);
-            said.push(format!("running {}", compact(state.now.since(since))));
+            said.push(format!("running {}", measured(run.for_)));
         }
         (runs, 0) => said.push(format!("{} running", runs.len())),
         (runs, gone) if gone == runs.len() => said.push(format!("{gone} were running")),
         (runs, gone) => said.push(format!("{} running, {gone} were", runs.len() - gone)),
     }
-    if let Some(run) = &job.retrying {
+    if let Some(run) = job.retrying() {
         let of = job.info.policy.as_ref().map_or(1, |policy| policy.attempts);
-        let left = run.row.due.since(state.now);
-        let when = if left.is_zero() { "now".to_owned() } else { format!("in {}", compact(left)) };
+        let left = run.row.due.since(state.at);
+        let when = if left.is_zero() { "now".to_owned() } else { format!("in {}", measured(left)) };
         said.push(format!("retry {when} {}/{of}", run.row.failures + 1));
         if tally.retrying > 1 {
             said.push(format!("{} more retrying", number(tally.retrying - 1)));
@@ -152,19 +146,28 @@ fn doing(state: &State, job: &Job, shape: Shape) -> (String, Paint) {
     if tally.queued > 0 {
         said.push(format!("{} waiting", number(tally.queued)));
     }
+    if tally.scheduled > 0 {
+        said.push(format!("{} for later", number(tally.scheduled)));
+    }
+    if job.info.policy.is_none() && job.is_current() {
+        said.push("NO CONFIGURATION".to_owned());
+    }
+    if job.running.iter().any(|run| run.unusual.is_some() && !run.is_orphan()) {
+        said.push("UNUSUALLY LONG".to_owned());
+    }
     if job.stacking {
         said.push("STACKING".to_owned());
     }
-    if job.unable.is_some() {
+    if job.stuck().is_some() {
         said.push("CANNOT RUN".to_owned());
     }
     let dead = job.unrecovered().count();
     if said.is_empty() {
         let says_last = shape.leaves_out("LAST END") && failed(job) && dead == 0;
-        said.push(match (&job.info.policy, job.switched_off_by()) {
-            (None, _) => "out of the policy".to_owned(),
-            (Some(_), Some(by)) => by,
-            (Some(_), None) => match job.last_attempt.as_ref().filter(|_| says_last) {
+        said.push(match (&job.info.policy, job.is_off()) {
+            (None, _) => "no configuration".to_owned(),
+            (Some(_), true) => format!("off: {}", origin(&job.info.origins, "enabled")),
+            (Some(_), false) => match job.last_attempt.as_ref().filter(|_| says_last) {
                 Some(attempt) => format!("idle, last {}", how(attempt)),
                 None => "idle".to_owned(),
             },
@@ -177,7 +180,7 @@ fn doing(state: &State, job: &Job, shape: Shape) -> (String, Paint) {
             (_, false) => format!("{} DEAD", number(dead as u64)),
         });
     }
-    let paint = match (job.stacking || job.unable.is_some() || dead > 0, paused || orphans > 0, tally.running > 0) {
+    let paint = match (job.stacking || job.stuck().is_some() || dead > 0, paused || orphans > 0, tally.running > 0) {
         (true, ..) => Paint::Bad,
         (_, true, _) => Paint::Attention,
         (_, _, true) => Paint::Good,
@@ -200,11 +203,11 @@ fn last_end(attempt: &AttemptInfo, times: &Times, shape: Shape) -> String {
 
 // `ok 4m00s`, `exit 1`, `timeout 10m`.
 fn how(attempt: &AttemptInfo) -> String {
-    let took = attempt.ended_at.map_or(Duration::ZERO, |end| end.since(attempt.claimed_at));
+    let took = attempt.took().unwrap_or_default();
     let message = attempt.message.as_deref().unwrap_or_default();
     match attempt.outcome {
-        None | Some(Outcome::Success) => format!("ok {}", compact(took)),
-        Some(Outcome::Timeout) if took.as_secs() > 0 => format!("timeout {}", short(Duration::from_secs(took.as_secs()))),
+        None | Some(Outcome::Success) => format!("ok {}", measured(took)),
+        Some(Outcome::Timeout) => format!("timeout {}", measured(took)),
         Some(Outcome::Failure) => match (message.strip_prefix("ended by signal "), attempt.exit_code) {
             (Some(signal), _) => format!("signal {}", signal.split([' ', ',']).next().unwrap_or_default()),
             (None, Some(code)) => format!("exit {code}"),

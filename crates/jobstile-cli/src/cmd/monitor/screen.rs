@@ -16,7 +16,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll as poll_files};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::page;
-use super::state::State;
 use crate::args::Global;
 use crate::cmd::open::open_quietly;
 use crate::error::Error;
@@ -62,13 +61,13 @@ pub(super) fn run(global: &Global, job: Option<&str>, every: Duration) -> Result
     let mut before = None;
     loop {
         let opened = open_quietly(global)?;
-        let state = State::look(&opened, job)?;
+        let look = opened.client.overview(job)?;
         let (columns, rows) = terminal::size().unwrap_or((80, 24));
         let height = usize::from(rows).saturating_sub(1);
         let form = Form { width: Some(columns.into()), height: Some(height), colour: text::colour_on_stdout() };
-        let left = draw(&page::of(&opened, &state, before.as_ref(), form), rows, every)
+        let left = draw(&page::of(&opened, &look, before.as_ref(), form), rows, every)
             .and_then(|()| leaves(every, &signals));
-        before = Some(state);
+        before = Some(look);
         match left {
             Ok(false) => {}
             // Nothing can be shown on a terminal that has gone away, and nobody is there to be told.

@@ -15,7 +15,7 @@ use crate::cmd::open::Opened;
 use crate::config::suggest::nearest;
 use crate::error::Error;
 use crate::exit::Code;
-use crate::text::duration::spoken;
+use crate::text::duration::measured;
 use crate::text::time::Times;
 use crate::text::words::{self, with_code};
 
@@ -117,7 +117,7 @@ impl<'a> Answer<'a> {
         let key = words::key(&by.row.key).map_or(String::new(), |key| format!(" ({key})"));
         let doing = words::doing(by, &self.times);
         let usually = match (by.row.state, self.usually) {
-            (State::Running, Some(usually)) => format!(", usually {}", spoken(usually)),
+            (State::Running, Some(usually)) => format!(", usually {}", measured(usually)),
             _ => String::new(),
         };
         match self.decided.code {

@@ -14,7 +14,7 @@ use crate::cmd::open::Opened;
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
-use crate::text::duration::spoken;
+use crate::text::duration::measured;
 use crate::text::json;
 use crate::text::time::Times;
 use crate::text::words;
@@ -108,7 +108,7 @@ impl End {
             text::say_line(&format!("run {id} is {} still; the wait is over", row.state));
             return self.code;
         }
-        let took = row.claimed_at.zip(row.ended_at).map(|(from, to)| format!(" after {}", spoken(to.since(from))));
+        let took = row.claimed_at.zip(row.ended_at).map(|(from, to)| format!(" after {}", measured(to.since(from))));
         let last = self.attempts.last().and_then(|attempt| attempt.message.clone());
         let why = match (row.state, last) {
             (State::Dead, Some(message)) => format!(": {message}"),

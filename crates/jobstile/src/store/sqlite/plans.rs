@@ -46,7 +46,7 @@ fn scans(connection: &Connection, sql: &str) -> rusqlite::Result<BTreeSet<String
         let name = rest.split(' ').next().unwrap_or_default();
         let table = aliases.iter().find(|(alias, _)| alias == name).map_or(name, |(_, table)| table);
         // A partial index holds what is live, not what is past; one over everything is as long as the table.
-        let partial = ["run_running", "run_asked", "run_due", "run_waits", "slot_free", "slot_held"];
+        let partial = ["run_running", "run_asked", "run_due", "run_waits", "run_ready", "slot_free", "slot_held"];
         if GROWING.contains(&table) && !partial.iter().any(|index| detail.ends_with(&format!("INDEX {index}"))) {
             scanned.insert(table.to_owned());
         }

@@ -4,13 +4,15 @@ mod decisions;
 mod jobs;
 mod merge;
 mod nodes;
+mod questions;
 mod runs;
 mod verify;
 
+use std::cell::Cell;
 use std::path::Path;
 
 use jobstile_core::time::Time;
-use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction, TransactionBehavior};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, Transaction, TransactionBehavior};
 
 use super::open;
 use super::row::failed;
@@ -26,7 +28,10 @@ pub(super) use verify::verify;
 
 /// A connection that cannot write.
 #[derive(Debug)]
-pub struct Reader(Connection);
+pub struct Reader {
+    connection: Connection,
+    asked: Cell<u64>,
+}
 
 impl Reader {
     /// Opens a store for questions alone.
@@ -34,7 +39,17 @@ impl Reader {
     /// # Errors
     /// If the file is absent, may not be read, or has another schema.
     pub fn open(path: &Path) -> Result<Self> {
-        open::reader(path).map(Self)
+        open::reader(path).map(|connection| Self { connection, asked: Cell::new(0) })
+    }
+
+    /// Statements so far.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.get()
+    }
+
+    fn prepared(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        self.asked.set(self.asked.get() + 1);
+        self.connection.prepare_cached(sql)
     }
 
     /// Copies the store, while it is in use, into a file that is not there yet.
@@ -42,7 +57,7 @@ impl Reader {
     /// # Errors
     /// If the file already exists or cannot be written.
     pub fn backup(&self, to: &Path, now: Time) -> Result<()> {
-        super::backup(&self.0, to, now)
+        super::backup(&self.connection, to, now)
     }
 
     /// Answers several questions by one state of the store.
@@ -50,10 +65,10 @@ impl Reader {
     /// # Errors
     /// Those of the questions, and if the store cannot be read.
     pub fn at_once<T>(&self, ask: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        if !self.0.is_autocommit() {
+        if !self.connection.is_autocommit() {
             return ask(self);
         }
-        let _state = Transaction::new_unchecked(&self.0, TransactionBehavior::Deferred).map_err(failed)?;
+        let _state = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred).map_err(failed)?;
         ask(self)
     }
 
@@ -61,7 +76,7 @@ impl Reader {
     pub(crate) fn quick_check(&self, max: usize) -> Result<Vec<String>> {
         let mut found = Vec::new();
         let of = rusqlite::types::Value::from(i64::try_from(max).unwrap_or(i64::MAX));
-        self.0
+        self.connection
             .pragma(None, "quick_check", of, |row| {
                 found.push(row.get::<_, String>(0)?);
                 Ok(())
@@ -72,7 +87,7 @@ impl Reader {
     }
 
     fn one<T>(&self, sql: &str, params: impl Params, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        self.0.prepare_cached(sql).and_then(|mut s| s.query_row(params, read)).map_err(failed)
+        self.prepared(sql).and_then(|mut s| s.query_row(params, read)).map_err(failed)
     }
 
     fn maybe<T>(
@@ -81,7 +96,7 @@ impl Reader {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>> {
-        self.0.prepare_cached(sql).and_then(|mut s| s.query_row(params, read).optional()).map_err(failed)
+        self.prepared(sql).and_then(|mut s| s.query_row(params, read).optional()).map_err(failed)
     }
 
     fn all<T>(
@@ -90,7 +105,7 @@ impl Reader {
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>> {
-        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        let mut statement = self.prepared(sql).map_err(failed)?;
         let rows = statement.query_map(params, read).map_err(failed)?;
         rows.collect::<rusqlite::Result<Vec<T>>>().map_err(failed)
     }

@@ -20,6 +20,7 @@ enum Stream {
 impl Reader {
     pub(crate) fn decisions(&self, filter: &DecisionFilter) -> Result<Vec<DecisionInfo>> {
         let jobs = match &filter.job {
+            None if filter.refused_only => vec![],
             None => self.jobs()?,
             Some(name) => self.job(name)?.into_iter().collect(),
         };

@@ -136,18 +136,7 @@ impl Reader {
     }
 
     pub(crate) fn attempts(&self, id: RunId) -> Result<Vec<AttemptInfo>> {
-        self.all(ask!("attempts"), [id.0], |row| {
-            Ok(AttemptInfo {
-                n: row.get(0)?,
-                fence: Fence(row.get(1)?),
-                node: row::text(row, 2)?,
-                claimed_at: Time(row.get(3)?),
-                ended_at: row::maybe_time(row, 4)?,
-                outcome: row::maybe_parsed(row, 5)?,
-                message: row.get(6)?,
-                exit_code: row.get(7)?,
-            })
-        })
+        self.all(ask!("attempts"), [id.0], |row| attempt(row, 0))
     }
 
     pub(crate) fn output(&self, id: RunId, n: u32) -> Result<Option<Printed>> {
@@ -173,6 +162,20 @@ fn has_any(job: &JobInfo, state: State) -> bool {
     }
 }
 
-fn run(row: &Row<'_>) -> rusqlite::Result<RunInfo> {
+/// An ended attempt, from this column on.
+pub(super) fn attempt(row: &Row<'_>, at: usize) -> rusqlite::Result<AttemptInfo> {
+    Ok(AttemptInfo {
+        n: row.get(at)?,
+        fence: Fence(row.get(at + 1)?),
+        node: row::text(row, at + 2)?,
+        claimed_at: Time(row.get(at + 3)?),
+        ended_at: row::maybe_time(row, at + 4)?,
+        outcome: row::maybe_parsed(row, at + 5)?,
+        message: row.get(at + 6)?,
+        exit_code: row.get(at + 7)?,
+    })
+}
+
+pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<RunInfo> {
     Ok(RunInfo { job: row.get(32)?, row: row::run(row)? })
 }

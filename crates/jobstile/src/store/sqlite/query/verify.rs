@@ -95,7 +95,7 @@ fn schema(connection: &Connection) -> Result<BTreeSet<String>> {
 
 impl Reader {
     pub(crate) fn verify(&self) -> Result<Vec<Violation>> {
-        self.at_once(|reader| verify(&reader.0))
+        self.at_once(|reader| verify(&reader.connection))
     }
 }
 

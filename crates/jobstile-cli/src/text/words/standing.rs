@@ -1,0 +1,286 @@
+//! Where a job or run stands and what is in its way: one wording, whoever asks.
+
+use jobstile::answer::{Explained, ExplainedRun, InTheWay, Replacement, Rule, Standing, Waits};
+use jobstile_core::decide::{Code as Why, Decision};
+use jobstile_core::id::RunId;
+use jobstile_core::policy::{Dedup, KeyRule, OnDuplicate, OnFull, Until};
+use jobstile_core::run::State;
+
+use super::{count, number};
+use crate::text::duration::measured;
+use crate::text::time::Times;
+
+/// How often a node looks again for what a job needs.
+const LOOK_S: u64 = jobstile::engine::LOOK_FOR_COMMANDS;
+
+fn others(n: u64) -> String {
+    if n > 0 { format!(" and {} more", number(n)) } else { String::new() }
+}
+
+/// A job in one sentence.
+pub(crate) fn job(explained: &Explained, times: &Times) -> String {
+    let name = &explained.job.info.name;
+    let says = || standing(&explained.standing, times);
+    match &explained.in_the_way {
+        Some(
+            way @ (InTheWay::NoConfiguration { .. }
+            | InTheWay::Paused(_)
+            | InTheWay::NoDaemon { .. }
+            | InTheWay::CannotRun(_)),
+        ) => format!("{name} {}.", blocked(way, times)),
+        Some(way @ (InTheWay::SwitchedOff(_) | InTheWay::Overdue { .. } | InTheWay::ClockBehind { .. })) => {
+            format!("{name} {}. It {}.", says(), blocked(way, times))
+        }
+        Some(InTheWay::Run { decision, .. }) => {
+            let until = match &explained.standing {
+                Standing::Running { .. } => "until it ends",
+                Standing::Retrying { .. } => "until then",
+                _ => "meanwhile",
+            };
+            format!("{name} {}. Its ticks are {decision} {until}.", says())
+        }
+        None => match (&explained.standing, explained.next_tick) {
+            (Standing::Idle, Some(next)) => {
+                format!("{name} is idle: its next tick is {}, at {}.", times.ago(next.at), times.at(next.at))
+            }
+            (Standing::Idle, None) => format!("{name} is idle: it has no schedule and runs when it is triggered."),
+            _ => format!("{name} {}.", says()),
+        },
+    }
+}
+
+/// Where a job stands, after its name.
+fn standing(standing: &Standing, times: &Times) -> String {
+    match standing {
+        Standing::Running { run, others: more, for_, usual, unusual } => {
+            let usual = usual.map_or(String::new(), |usual| format!(" (usually {})", measured(usual)));
+            let unusual = if *unusual { ", unusually long" } else { "" };
+            format!("is running: run {run}{}, for {}{usual}{unusual}", others(*more), measured(*for_))
+        }
+        Standing::WasRunning { run, others: more, node } => {
+            format!("was running: run {run}{} on {node}, which is gone; it starts again", others(*more))
+        }
+        Standing::Retrying { run, due, attempt, others: more } => {
+            format!(
+                "is waiting for its retry: attempt {attempt} of run {run}{} starts {}",
+                others(*more),
+                times.ago(*due)
+            )
+        }
+        Standing::Waiting { run, since, waits: for_what, others: more } => {
+            let long = measured(times.now().since(*since));
+            format!("has run {run}{} waiting for {long}: {}", others(*more), waits(for_what, times))
+        }
+        Standing::Later { run, due, others: more } => {
+            format!("is idle; run {run}{} is due {}, at {}", others(*more), times.ago(*due), times.at(*due))
+        }
+        Standing::Dead { run, code, failures, lost } => {
+            format!("is idle; its last run, {run}, is dead: {}", died(*code, *failures, *lost))
+        }
+        Standing::Idle => "is idle".to_owned(),
+    }
+}
+
+/// Why a run is dead.
+pub(crate) fn died(code: Option<Why>, failures: u32, lost: u32) -> String {
+    match code {
+        Some(Why::CrashBudget) => format!("its node went away {}", count(lost.max(1).into(), "time")),
+        _ if failures == 1 => "its only attempt failed".to_owned(),
+        _ => format!("its {} attempts failed", number(failures.max(1).into())),
+    }
+}
+
+/// What is in the way, after the job's name or «it».
+pub(crate) fn blocked(way: &InTheWay, times: &Times) -> String {
+    match way {
+        InTheWay::NoConfiguration { .. } => format!("does not run: {}", reason(way, times)),
+        InTheWay::Paused(_) => format!("is {}", reason(way, times)),
+        InTheWay::NoDaemon { .. } => format!("does not run: {}", reason(way, times)),
+        InTheWay::CannotRun(_) => format!("cannot run: {} (looked for every {LOOK_S} s)", reason(way, times)),
+        InTheWay::SwitchedOff(_) => format!("does not run by itself: it is {}", reason(way, times)),
+        InTheWay::Overdue { count: n, since } => {
+            let were = if *n == 1 { "has" } else { "have" };
+            format!("is overdue: {} since {} {were} not been fired", count(*n, "tick"), times.at(*since))
+        }
+        InTheWay::ClockBehind { last } => {
+            format!("does not tick yet: the clock is behind its last tick of {}", times.at(*last))
+        }
+        InTheWay::Run { run, decision, .. } => {
+            let by = run.map_or(String::new(), |run| format!(" by run {run}"));
+            format!("would have its next tick {decision}{by}")
+        }
+    }
+}
+
+/// The reason why runs of a job wait, by itself.
+pub(crate) fn reason(way: &InTheWay, times: &Times) -> String {
+    match way {
+        InTheWay::NoConfiguration { since, version, meant } => {
+            no_configuration(*since, *version, meant.as_deref(), times)
+        }
+        InTheWay::Paused(pause) => {
+            let why = pause.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
+            let until = pause.until.map_or(String::new(), |until| format!(" until {}", times.at(until)));
+            format!("paused{until} by {}, since {}{why}", pause.by, times.at(pause.at))
+        }
+        InTheWay::NoDaemon { library: false } => "no daemon works on this store".to_owned(),
+        InTheWay::NoDaemon { library: true } => "the program that defines it is not running".to_owned(),
+        InTheWay::CannotRun(reasons) => cannot_run(reasons),
+        InTheWay::SwitchedOff(origin) => format!("switched off by {origin}"),
+        InTheWay::Overdue { .. } | InTheWay::ClockBehind { .. } | InTheWay::Run { .. } => blocked(way, times),
+    }
+}
+
+/// That no configuration names a job.
+pub(crate) fn no_configuration(
+    since: Option<jobstile_core::time::Time>,
+    version: i64,
+    meant: Option<&str>,
+    times: &Times,
+) -> String {
+    let since = since.map_or(String::new(), |at| format!(" since {}", times.at(at)));
+    let meant = meant.map_or(String::new(), |name| format!("; did you mean {name}?"));
+    format!("no configuration names it{since} (version {version} took it out){meant}")
+}
+
+/// Why no node can run a job. A reason that all nodes share is said once.
+pub(crate) fn cannot_run(reasons: &[(String, String)]) -> String {
+    match reasons {
+        [] => "no live node defines it".to_owned(),
+        [(_, why), others @ ..] if !others.is_empty() && others.iter().all(|(_, other)| other == why) => {
+            format!("{why} (all {} nodes)", reasons.len())
+        }
+        _ => reasons.iter().map(|(node, why)| format!("{node}: {why}")).collect::<Vec<_>>().join("; "),
+    }
+}
+
+/// What a run waits for.
+pub(crate) fn waits(waits: &Waits, times: &Times) -> String {
+    match waits {
+        Waits::Job(way) => reason(way, times),
+        Waits::Retry(due) | Waits::Later(due) => format!("due {}", times.ago(*due)),
+        Waits::Slot(by) if by.is_empty() => "waits for a slot".to_owned(),
+        Waits::Slot(by) => format!("waits for a slot, held by {}", runs(by)),
+        Waits::Other(what) => format!("waits on {what}"),
+        Waits::Worker { busy, workers } => format!("waits for a worker: {}", workers_busy(*busy, *workers)),
+        Waits::Nothing => "starts now".to_owned(),
+    }
+}
+
+/// `8 of 8 workers are busy; workers = N allows more`.
+pub(crate) fn workers_busy(busy: u64, workers: u64) -> String {
+    format!("{} of {} workers busy", number(busy), number(workers))
+}
+
+fn runs(ids: &[RunId]) -> String {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    match ids.as_slice() {
+        [one] => format!("run {one}"),
+        many => format!("runs {}", many.join(", ")),
+    }
+}
+
+/// A run in one sentence.
+pub(crate) fn run(explained: &ExplainedRun, times: &Times) -> String {
+    let (row, job) = (&explained.run.row, &explained.run.job);
+    let id = row.id;
+    let by = row.by_run.map_or(String::new(), |by| format!(" by run {by}"));
+    let node = explained.node.as_ref().map_or(String::new(), |node| format!(" on {node}"));
+    match row.state {
+        State::Running if explained.was_running => {
+            format!("run {id} of {job} was running{node}, which is gone: it starts again when a daemon comes back.")
+        }
+        State::Running => {
+            let for_ = measured(times.now().since(row.claimed_at.unwrap_or(row.due)));
+            let asked = row.cancel_by.as_ref().map_or(String::new(), |who| format!("; {who} asked it to end"));
+            format!("run {id} of {job} is running{node}: attempt {}, for {for_}{asked}.", row.claims)
+        }
+        State::Queued | State::Retrying | State::Scheduled => {
+            let what = match row.state {
+                State::Retrying => "waits for its retry",
+                State::Scheduled => "is for later",
+                _ => "waits",
+            };
+            let why = explained.waits.as_ref().map_or(String::new(), |what| format!(": {}", waits(what, times)));
+            format!("run {id} of {job} {what}{why}.")
+        }
+        State::Succeeded => {
+            let took = super::last_took(explained).map_or(String::new(), |took| format!(" after {}", measured(took)));
+            format!("run {id} of {job} succeeded{took}.")
+        }
+        State::Dead => format!("run {id} of {job} is dead: {}.", died(row.code, row.failures, row.lost)),
+        State::Refused if row.code == Some(Why::ConcurrentExecutionDetected) => {
+            format!(
+                "run {id} of {job} was refused when it was about to start: run {} was running.",
+                row.by_run.map_or(0, |r| r.0)
+            )
+        }
+        State::Refused => format!("run {id} of {job} was refused when it came due{by}."),
+        State::Cancelled if row.code == Some(Why::Superseded) => {
+            format!("run {id} of {job} gave way to a newer run of its key{by}.")
+        }
+        State::Cancelled => {
+            let who = row.cancel_by.as_ref().map_or(String::new(), |who| format!(" by {who}"));
+            format!("run {id} of {job} was cancelled{who}.")
+        }
+        State::Expired => format!("run {id} of {job} expired: it did not start in time."),
+        _ => format!("run {id} of {job} is {}.", row.state),
+    }
+}
+
+/// What a superseded run gave way to.
+pub(crate) fn replacement(replacement: Replacement) -> String {
+    match replacement {
+        Replacement::NeverStarted { run } => format!("run {run} ended before it started: nothing replaced this one"),
+        Replacement::Newer { run, state } => format!("run {run} of the same key has newer arguments; it is {state}"),
+        Replacement::Gone => "the newer run is no longer kept".to_owned(),
+    }
+}
+
+/// The rules of a job in words.
+pub(crate) fn rule(rule: &Rule) -> String {
+    if rule.aggressive && rule.dedup.is_some() {
+        return format!(
+            "at most one live run, retries included: monitoring job ({}), aggressive deduplication on",
+            rule.from
+        );
+    }
+    let slots = match rule.slots {
+        None => "any number at a time".to_owned(),
+        Some(1) => "one at a time".to_owned(),
+        Some(n) => format!("{} at a time", number(n.into())),
+    };
+    if !rule.deduplication {
+        let check = if rule.final_check { "; one that is about to start beside another is refused" } else { "" };
+        return format!("deduplication is off: nothing is skipped, {slots}{check}");
+    }
+    let full = match rule.on_full {
+        OnFull::Skip => "skipped",
+        _ => "rejected",
+    };
+    let wait = match rule.waiting {
+        0 => format!("the rest is {full}"),
+        n => format!("{} may wait, the rest is {full}", number(n)),
+    };
+    let same = rule.dedup.as_ref().map_or(String::new(), |dedup| format!("; {}", identity(dedup, rule.slots)));
+    let off = if rule.dedup_is_off { "; its `dedup` is switched off" } else { "" };
+    format!("{slots}, {wait}{same}{off}")
+}
+
+// `until = "start"` bounds what waits and leaves what runs to the slots.
+fn identity(dedup: &Dedup, slots: Option<u32>) -> String {
+    let same = match &dedup.key {
+        KeyRule::AllArguments => " with the same arguments".to_owned(),
+        KeyRule::Fields(fields) if fields.is_empty() => String::new(),
+        KeyRule::Fields(fields) => format!(" with the same {}", fields.join(", ")),
+    };
+    let then = match dedup.on_duplicate {
+        OnDuplicate::Fail => "rejected",
+        _ => "skipped",
+    };
+    match (dedup.until, slots) {
+        (Until::Start, Some(1)) => format!("one{same} may wait while one runs, others are {then}"),
+        (Until::Start, _) => format!("one{same} may wait, whatever runs; others are {then}"),
+        _ => format!("one{same} is live at a time, others are {then}"),
+    }
+}

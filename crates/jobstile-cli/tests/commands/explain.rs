@@ -96,6 +96,6 @@ fn the_same_facts_for_programs() {
     assert!(ended["at"].as_str().unwrap().ends_with('Z'), "{page:#}");
     assert_eq!(page["next_tick"]["would"]["code"], "concurrency_limit", "{page:#}");
     let kinds: Vec<&str> = page["advice"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["retry_now", "logs"], "{page:#}");
+    assert_eq!(kinds, ["doctor", "retry_now", "logs"], "{page:#}");
     assert!(page["sentence"].as_str().unwrap().starts_with("backup is waiting for its retry: "), "{page:#}");
 }

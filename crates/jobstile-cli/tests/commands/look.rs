@@ -208,7 +208,7 @@ fn a_run_that_runs_is_shown_from_its_file() {
     std::fs::write(file, bytes).unwrap();
     let ran = world.run(&["logs", "7"]);
     assert_eq!((ran.out().as_str(), ran.code()), ("so far \\x1b\n", 0));
-    assert!(ran.err().contains("run 7 of sync_wallet, attempt 1; running for 3 min"), "{}", ran.err());
+    assert!(ran.err().contains("run 7 of sync_wallet, attempt 1; running for 3m 1"), "{}", ran.err());
     assert_eq!(world.run(&["logs", "7", "--raw"]).0.stdout, b"so far \x1b\n");
 }
 

@@ -305,8 +305,11 @@ pub(crate) fn without_times(text: &str) -> String {
     let mut out = String::new();
     let mut before = String::new();
     for part in text.split_inclusive([' ', '\n', '(', ')', ',']) {
-        let word = part.trim_end_matches([' ', '\n', '(', ')', ',', '.', ';', ':', '?', '"']);
-        let fixed = ["every", "timeout", "backoff.delay", "backoff.max"].contains(&before.as_str());
+        let word = part.trim_end_matches([' ', '\n', '(', ')', ',', '.', ';', ':', '?', '"', '…']);
+        // What somebody is told to write, or has written, is the same every time.
+        let fixed =
+            ["every", "timeout", "backoff.delay", "backoff.max", "write", "or", "DURATION", "--in", "--interval"]
+                .contains(&before.as_str());
         match is_of_time(word) && !fixed {
             true => {
                 out.extend(word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jobstile_core::id::RunId;
+use jobstile_core::id::{RunId, Version};
 use jobstile_core::time::Time;
 
 use super::job::Unusual;
@@ -35,7 +35,7 @@ pub enum Attention {
         /// Since when.
         since: Option<Time>,
         /// The version that took it out.
-        version: i64,
+        version: Version,
         /// A job of a similar name.
         meant: Option<String>,
     },

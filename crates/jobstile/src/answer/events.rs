@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jobstile_core::decide::{Code, Decision};
-use jobstile_core::id::RunId;
+use jobstile_core::id::{JobId, NodeId, RunId};
 use jobstile_core::outcome::Outcome;
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
@@ -148,7 +148,7 @@ impl Event {
 pub(super) struct Told<'a> {
     pub(super) nodes: &'a [Node],
     /// Attempts in all, by the policy of a job.
-    pub(super) attempts_of: &'a dyn Fn(i64) -> u32,
+    pub(super) attempts_of: &'a dyn Fn(JobId) -> u32,
     pub(super) attempts: &'a BTreeMap<RunId, Vec<AttemptInfo>>,
 }
 
@@ -198,8 +198,8 @@ fn refused(decision: &DecisionInfo, nodes: &[Node]) -> Event {
     Event { job: Some(decision.job.clone()), at, first_at, times, run: decision.by, what }
 }
 
-pub(super) fn name_of(nodes: &[Node], id: &str) -> String {
-    let known = nodes.iter().find(|node| node.info.row.id == id);
+pub(super) fn name_of(nodes: &[Node], id: &NodeId) -> String {
+    let known = nodes.iter().find(|node| node.info.row.id == *id);
     known.map_or_else(|| id.chars().take(8).collect(), |node| node.name.clone())
 }
 
@@ -230,9 +230,9 @@ pub(super) fn of_run(told: &Told<'_>, run: &RunInfo, events: &mut Vec<Event>) {
             },
         );
     }
-    if let (State::Running, Some(at), Some(node)) = (row.state, row.claimed_at, row.node.as_deref()) {
+    if let (State::Running, Some(at), Some(node)) = (row.state, row.claimed_at, row.node.as_ref()) {
         let name = name_of(told.nodes, node);
-        let gone = told.nodes.iter().any(|known| known.info.row.id == node && known.info.liveness == Liveness::Gone);
+        let gone = told.nodes.iter().any(|known| known.info.row.id == *node && known.info.liveness == Liveness::Gone);
         let attempt = row.claims;
         let what = match gone {
             true => What::WasRunning { attempt, node: name },

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobstile_core::decide::{By, Code, Decision, View, would_admit};
-use jobstile_core::id::RunId;
+use jobstile_core::id::{RunId, Version};
 use jobstile_core::policy::{Dedup, OnFull, Places, Policy, Rules, Switches};
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
@@ -383,7 +383,7 @@ pub enum InTheWay {
         /// Since when.
         since: Option<Time>,
         /// The version that took it out.
-        version: i64,
+        version: Version,
         /// A job of a similar name.
         meant: Option<String>,
     },
@@ -691,7 +691,7 @@ fn next_tick<Q: Questions>(store: &Q, overview: &Overview, job: &Job, waiting: &
     if let (Some(_), Some(rule)) = (&rules.dedup, policy.key_rule(overview.switches)) {
         let args = policy.args.as_deref().map_or_else(|| Ok(Args::none()), |text| Args::parse(text.as_bytes()));
         if let Some(key) = args.ok().and_then(|args| args.key(&rule).ok()) {
-            target = store.holder(job.info.id, key.as_str())?.map(|run| run.row.as_target());
+            target = store.holder(job.info.id, &key)?.map(|run| run.row.as_target());
         }
     }
     let view = View { paused: job.info.paused(overview.at).is_some(), target, tally: job.info.tally };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jobstile_core::key::Key;
+
 use super::{Asker, ExplainedRun, Questions};
 use crate::error::Result;
 use crate::store::read::JobInfo;
@@ -12,7 +14,7 @@ pub struct KeyAnswer {
     /// The job.
     pub job: JobInfo,
     /// The key.
-    pub key: String,
+    pub key: Key,
     /// Who holds it; `None` if it is free.
     pub holder: Option<KeyHolder>,
 }
@@ -31,7 +33,7 @@ impl KeyAnswer {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn ask<Q: Questions>(asker: &Asker<'_, Q>, job: &JobInfo, key: &str) -> Result<Self> {
+    pub fn ask<Q: Questions>(asker: &Asker<'_, Q>, job: &JobInfo, key: &Key) -> Result<Self> {
         asker.store.at_once(|store| {
             let asker = Asker { store, ..*asker };
             let held = match store.holder(job.id, key)? {
@@ -45,7 +47,7 @@ impl KeyAnswer {
                     KeyHolder { run, usual }
                 }),
             };
-            Ok(Self { job: job.clone(), key: key.to_owned(), holder })
+            Ok(Self { job: job.clone(), key: key.clone(), holder })
         })
     }
 }

@@ -111,7 +111,6 @@ impl Became {
                 Decision::Replaced | Decision::Merged => &mut became.taken_in,
                 Decision::Rejected => &mut became.rejected,
                 Decision::Missed => &mut became.missed,
-                _ => continue,
             };
             *part += one(decision);
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jobstile_core::id::NodeId;
 use jobstile_core::time::Time;
 
 use super::{Asker, Questions};
@@ -93,11 +94,11 @@ pub(super) fn of<Q: Questions>(asker: &Asker<'_, Q>, running: &[RunInfo]) -> Res
     let mut offers = asker.store.offers()?;
     let mut infos = asker.store.nodes(NODES)?;
     infos.iter_mut().for_each(|info| (asker.presence)(info));
-    let mut busy: BTreeMap<&str, u64> = BTreeMap::new();
-    for run in running {
-        *busy.entry(run.row.node.as_deref().unwrap_or_default()).or_default() += 1;
+    let mut busy: BTreeMap<&NodeId, u64> = BTreeMap::new();
+    for node in running.iter().filter_map(|run| run.row.node.as_ref()) {
+        *busy.entry(node).or_default() += 1;
     }
-    let alive: Vec<(String, String)> = infos
+    let alive: Vec<(String, NodeId)> = infos
         .iter()
         .filter(|info| info.liveness == Liveness::Alive)
         .map(|info| (info.row.name.clone(), info.row.id.clone()))
@@ -108,7 +109,7 @@ pub(super) fn of<Q: Questions>(asker: &Asker<'_, Q>, running: &[RunInfo]) -> Res
         Node {
             name: if alike { format!("{} (pid {})", row.name, row.pid) } else { row.name.clone() },
             // What a node that is gone was executing, it executes no more.
-            busy: busy.get(row.id.as_str()).copied().filter(|_| info.liveness != Liveness::Gone).unwrap_or_default(),
+            busy: busy.get(&row.id).copied().filter(|_| info.liveness != Liveness::Gone).unwrap_or_default(),
             silent: info.liveness == Liveness::Alive && asker.now.since(info.seen_at) > SILENCE,
             offers: offers.remove(&row.id).unwrap_or_default(),
             info,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jobstile_core::id::RunId;
+use jobstile_core::id::{JobId, NodeId, RunId};
 use jobstile_core::policy::Switches;
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
@@ -128,18 +128,18 @@ impl Overview {
 
     /// The readable name of a node.
     #[must_use]
-    pub fn node_name(&self, id: &str) -> String {
+    pub fn node_name(&self, id: &NodeId) -> String {
         events::name_of(&self.nodes, id)
     }
 
     /// A node that is gone and whose work nobody has taken over yet: what it ran runs no more.
     #[must_use]
-    pub fn is_gone(&self, node: Option<&str>) -> bool {
+    pub fn is_gone(&self, node: Option<&NodeId>) -> bool {
         let known = self.nodes.iter().find(|one| node == Some(&one.info.row.id));
         known.is_some_and(|node| node.info.liveness == Liveness::Gone)
     }
 
-    pub(super) fn attempts_in_all(&self, job: i64) -> u32 {
+    pub(super) fn attempts_in_all(&self, job: JobId) -> u32 {
         let known = self.jobs.iter().find(|known| known.info.id == job);
         known.and_then(|job| job.info.policy.as_ref()).map_or(1, |policy| policy.attempts)
     }
@@ -157,7 +157,7 @@ fn ask<Q: Questions>(asker: &Asker<'_, Q>, only: Option<&str>) -> Result<Overvie
         Some(name) => {
             infos.retain(|job| &*job.name == name);
             // No job has this number: nothing is found.
-            Some(infos.first().map_or(0, |job| job.id))
+            Some(infos.first().map_or(JobId(0), |job| job.id))
         }
     };
     let wanted = |run: &RunInfo| one.is_none_or(|one| one == run.row.job);
@@ -223,7 +223,7 @@ fn ask<Q: Questions>(asker: &Asker<'_, Q>, only: Option<&str>) -> Result<Overvie
 }
 
 fn lately(overview: &Overview, refusals: &[crate::store::read::DecisionInfo], ended: &[RunInfo]) -> Vec<Event> {
-    let of = |job: i64| overview.attempts_in_all(job);
+    let of = |job: JobId| overview.attempts_in_all(job);
     let told = Told { nodes: &overview.nodes, attempts_of: &of, attempts: &overview.attempts };
     let mut running: Vec<&RunInfo> =
         overview.jobs.iter().flat_map(|job| &job.running).map(|running| &running.run).collect();
@@ -234,8 +234,8 @@ fn lately(overview: &Overview, refusals: &[crate::store::read::DecisionInfo], en
     events::of(&told, refusals, &runs)
 }
 
-fn numbers(rows: Vec<(i64, i64, Numbers)>) -> (BTreeMap<i64, Numbers>, BTreeMap<i64, Counts>) {
-    let (mut by_job, mut by_hour) = (BTreeMap::<i64, Numbers>::new(), BTreeMap::<i64, Counts>::new());
+fn numbers(rows: Vec<(JobId, i64, Numbers)>) -> (BTreeMap<JobId, Numbers>, BTreeMap<i64, Counts>) {
+    let (mut by_job, mut by_hour) = (BTreeMap::<JobId, Numbers>::new(), BTreeMap::<i64, Counts>::new());
     for (job, hour, numbers) in rows {
         let counts = by_hour.entry(hour).or_default();
         *counts = *counts + Counts::of(&numbers);
@@ -244,23 +244,23 @@ fn numbers(rows: Vec<(i64, i64, Numbers)>) -> (BTreeMap<i64, Numbers>, BTreeMap<
     (by_job, by_hour)
 }
 
-fn by_job(runs: Vec<RunInfo>) -> BTreeMap<i64, Vec<RunInfo>> {
-    let mut all = BTreeMap::<i64, Vec<RunInfo>>::new();
+fn by_job(runs: Vec<RunInfo>) -> BTreeMap<JobId, Vec<RunInfo>> {
+    let mut all = BTreeMap::<JobId, Vec<RunInfo>>::new();
     runs.into_iter().for_each(|run| all.entry(run.row.job).or_default().push(run));
     all
 }
 
-fn dead_by_job(dead: Vec<DeadRun>) -> BTreeMap<i64, Vec<DeadRun>> {
-    let mut all = BTreeMap::<i64, Vec<DeadRun>>::new();
+fn dead_by_job(dead: Vec<DeadRun>) -> BTreeMap<JobId, Vec<DeadRun>> {
+    let mut all = BTreeMap::<JobId, Vec<DeadRun>>::new();
     dead.into_iter().for_each(|one| all.entry(one.run.row.job).or_default().push(one));
     all
 }
 
 struct Parts<'a> {
-    running: BTreeMap<i64, Vec<RunInfo>>,
-    upcoming: BTreeMap<i64, Vec<RunInfo>>,
-    last: BTreeMap<i64, RunInfo>,
-    dead: BTreeMap<i64, Vec<DeadRun>>,
+    running: BTreeMap<JobId, Vec<RunInfo>>,
+    upcoming: BTreeMap<JobId, Vec<RunInfo>>,
+    last: BTreeMap<JobId, RunInfo>,
+    dead: BTreeMap<JobId, Vec<DeadRun>>,
     attempts: &'a BTreeMap<RunId, Vec<AttemptInfo>>,
     away: &'a BTreeMap<RunId, TurnedAway>,
 }
@@ -278,7 +278,7 @@ impl Parts<'_> {
         job.last_attempt = attempts.max_by_key(|attempt| attempt.ended_at).cloned();
         for run in running {
             let away = self.away.get(&run.row.id).copied().unwrap_or_default();
-            let node = nodes.iter().find(|node| run.row.node.as_deref() == Some(&node.info.row.id));
+            let node = nodes.iter().find(|node| run.row.node.as_ref() == Some(&node.info.row.id));
             job.add_running(run, node, away, now);
         }
     }

@@ -1,7 +1,7 @@
 //! One run: what it waits for, what became of it, and what it turned away.
 
 use jobstile_core::decide::Code;
-use jobstile_core::id::RunId;
+use jobstile_core::id::{JobId, RunId};
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
 
@@ -78,7 +78,7 @@ impl Overview {
     /// Whether a run whose row says that it runs has lost its node: it runs no more, and starts again.
     #[must_use]
     pub fn was_running(&self, run: &RunInfo) -> bool {
-        run.row.state == State::Running && self.is_gone(run.row.node.as_deref())
+        run.row.state == State::Running && self.is_gone(run.row.node.as_ref())
     }
 }
 
@@ -152,7 +152,7 @@ fn explain<Q: Questions>(asker: &Asker<'_, Q>, run: RunInfo) -> Result<Explained
     let overview = Overview::ask(asker, Some(&run.job))?;
     let row = &run.row;
     let attempts = store.attempts_of(&[row.id])?;
-    let of = |job: i64| overview.attempts_in_all(job);
+    let of = |job: JobId| overview.attempts_in_all(job);
     let told = Told { nodes: &overview.nodes, attempts_of: &of, attempts: &attempts };
     let mut happened = vec![Event {
         job: Some(run.job.clone()),
@@ -164,7 +164,7 @@ fn explain<Q: Questions>(asker: &Asker<'_, Q>, run: RunInfo) -> Result<Explained
     }];
     events::of_run(&told, &run, &mut happened);
     let turned_away = store.turned_away_by(&[row.id])?.remove(&row.id).unwrap_or_default();
-    let node = row.node.as_deref();
+    let node = row.node.as_ref();
     let liveness = overview.nodes.iter().find(|one| node == Some(&one.info.row.id)).map(|node| node.info.liveness);
     Ok(ExplainedRun {
         node: node.map(|node| overview.node_name(node)),

@@ -1,6 +1,7 @@
 //! Answers to what people ask, at the client's time and with the locks of the nodes looked at.
 
 use jobstile_core::id::RunId;
+use jobstile_core::key::Key;
 
 use super::Client;
 use super::node::look_at;
@@ -45,7 +46,7 @@ impl Client {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn explain_key(&self, job: &JobInfo, key: &str) -> Result<KeyAnswer> {
+    pub fn explain_key(&self, job: &JobInfo, key: &Key) -> Result<KeyAnswer> {
         self.ask(|asker| KeyAnswer::ask(asker, job, key))
     }
 

@@ -38,27 +38,27 @@ pub trait Questions {
     /// A job by its exact name.
     fn job(&self, name: &str) -> Result<Option<JobInfo>>;
     /// When the jobs that are no longer in the policy were taken out of it.
-    fn removed(&self) -> Result<BTreeMap<i64, Time>>;
+    fn removed(&self) -> Result<BTreeMap<JobId, Time>>;
     /// The version whose switches are in force; `None` if no version has any.
     fn switches(&self) -> Result<Option<VersionInfo>>;
     /// Versions of the policy before this one, newest first.
-    fn versions(&self, before: Option<i64>, limit: usize) -> Result<Vec<VersionInfo>>;
+    fn versions(&self, before: Option<Version>, limit: usize) -> Result<Vec<VersionInfo>>;
     /// Numbers by job and hour, since an hour.
-    fn numbers_of(&self, job: Option<i64>, since_hour: i64) -> Result<Vec<(i64, i64, Numbers)>>;
+    fn numbers_of(&self, job: Option<JobId>, since_hour: i64) -> Result<Vec<(JobId, i64, Numbers)>>;
     /// Everything that runs, by node and claim.
     fn running(&self, limit: usize) -> Result<Vec<RunInfo>>;
     /// Scheduled and retrying runs, by the time they are due.
     fn upcoming(&self, limit: usize) -> Result<Vec<RunInfo>>;
     /// Queued runs of a job, the one due first before the others.
-    fn waiting(&self, job: i64, limit: usize) -> Result<Vec<RunInfo>>;
+    fn waiting(&self, job: JobId, limit: usize) -> Result<Vec<RunInfo>>;
     /// How many runs of each job wait for nothing but a worker.
-    fn ready(&self) -> Result<BTreeMap<i64, u64>>;
+    fn ready(&self) -> Result<BTreeMap<JobId, u64>>;
     /// The run of each job that ended last.
-    fn last_ended_of(&self, job: Option<i64>) -> Result<BTreeMap<i64, RunInfo>>;
+    fn last_ended_of(&self, job: Option<JobId>) -> Result<BTreeMap<JobId, RunInfo>>;
     /// The ended ones of the runs from this number on.
-    fn ended_of(&self, job: Option<i64>, from: RunId) -> Result<Vec<RunInfo>>;
+    fn ended_of(&self, job: Option<JobId>, from: RunId) -> Result<Vec<RunInfo>>;
     /// Dead runs, the latest first, and what made up for them.
-    fn dead_of(&self, job: Option<i64>, limit: usize) -> Result<Vec<DeadRun>>;
+    fn dead_of(&self, job: Option<JobId>, limit: usize) -> Result<Vec<DeadRun>>;
     /// The ended attempts of these runs.
     fn attempts_of(&self, runs: &[RunId]) -> Result<BTreeMap<RunId, Vec<AttemptInfo>>>;
     /// The triggers that each of these runs turned away.
@@ -70,13 +70,13 @@ pub trait Questions {
     /// Runs: live ones first, the one due last before the others; then ended ones, the latest end first.
     fn runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>>;
     /// The run that makes a trigger of this job and key a duplicate.
-    fn holder(&self, job: i64, key: &str) -> Result<Option<RunInfo>>;
+    fn holder(&self, job: JobId, key: &Key) -> Result<Option<RunInfo>>;
     /// Live runs of a key whose rule lets one wait behind another, oldest first.
-    fn live_of_key(&self, job: i64, key: &str, limit: usize) -> Result<Vec<RunInfo>>;
+    fn live_of_key(&self, job: JobId, key: &Key, limit: usize) -> Result<Vec<RunInfo>>;
     /// Nodes by the store alone: those that have not left, then the newest of the others.
     fn nodes(&self, limit: usize) -> Result<Vec<NodeInfo>>;
     /// What each node that has not ended says it can run.
-    fn offers(&self) -> Result<BTreeMap<String, Vec<Offer>>>;
+    fn offers(&self) -> Result<BTreeMap<NodeId, Vec<Offer>>>;
 }
 
 /// A job, its policy in force, and where it stands.

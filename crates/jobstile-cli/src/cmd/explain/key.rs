@@ -6,6 +6,7 @@ use jobstile::text::clean_to;
 use jobstile_core::key::Key;
 use jobstile_core::policy::KeyRule;
 use jobstile_core::run::State;
+use serde_json::Value;
 
 use super::page::Page;
 use crate::args::value::{object, typed_again};

@@ -118,7 +118,6 @@ fn ended(
         Some(Outcome::NotStarted) => format!("could not start{message}"),
         Some(Outcome::Cancelled) => format!("was cancelled{took}"),
         Some(Outcome::Interrupted) => format!("was interrupted{took}{message}"),
-        Some(other) => format!("{other}{took}{message}"),
         None => format!("ended{took}"),
     };
     let sep = if which.is_empty() { " " } else { which.as_str() };

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jobstile_core::id::RunId;
+use jobstile_core::id::{JobId, NodeId, RunId, Version};
+use jobstile_core::key::Key;
 use jobstile_core::time::Time;
 use rusqlite::{Row, params};
 
@@ -17,8 +18,8 @@ use crate::store::read::{
 use crate::store::sqlite::row;
 
 // One job, or all.
-fn range(job: Option<i64>) -> (i64, i64) {
-    job.map_or((i64::MIN, i64::MAX), |job| (job, job))
+fn range(job: Option<JobId>) -> (i64, i64) {
+    job.map_or((i64::MIN, i64::MAX), |job| (job.0, job.0))
 }
 
 // A list for a statement.
@@ -48,23 +49,23 @@ impl Questions for Reader {
         Self::job(self, name)
     }
 
-    fn removed(&self) -> Result<BTreeMap<i64, Time>> {
-        Ok(self.all(ask!("removed"), [], |row| Ok((row.get(0)?, Time(row.get(1)?))))?.into_iter().collect())
+    fn removed(&self) -> Result<BTreeMap<JobId, Time>> {
+        Ok(self.all(ask!("removed"), [], |row| Ok((JobId(row.get(0)?), Time(row.get(1)?))))?.into_iter().collect())
     }
 
     fn switches(&self) -> Result<Option<VersionInfo>> {
         Self::switches(self)
     }
 
-    fn versions(&self, before: Option<i64>, limit: usize) -> Result<Vec<VersionInfo>> {
+    fn versions(&self, before: Option<Version>, limit: usize) -> Result<Vec<VersionInfo>> {
         Self::versions(self, before, limit)
     }
 
-    fn numbers_of(&self, job: Option<i64>, since_hour: i64) -> Result<Vec<(i64, i64, Numbers)>> {
+    fn numbers_of(&self, job: Option<JobId>, since_hour: i64) -> Result<Vec<(JobId, i64, Numbers)>> {
         let (from, to) = range(job);
         let read = |row: &Row<'_>| {
             let text = row.get_ref(2)?.as_str()?;
-            Ok((row.get(0)?, row.get(1)?, serde_json::from_str(text)))
+            Ok((JobId(row.get(0)?), row.get(1)?, serde_json::from_str(text)))
         };
         let rows = self.all(ask!("numbers_of_all"), params![from, to, since_hour], read)?;
         rows.into_iter()
@@ -83,17 +84,17 @@ impl Questions for Reader {
         Self::upcoming(self, limit)
     }
 
-    fn waiting(&self, job: i64, limit: usize) -> Result<Vec<RunInfo>> {
-        self.all(ask!("waiting"), params![job, limit.min(MAX_PAGE)], run)
+    fn waiting(&self, job: JobId, limit: usize) -> Result<Vec<RunInfo>> {
+        self.all(ask!("waiting"), params![job.0, limit.min(MAX_PAGE)], run)
     }
 
-    fn ready(&self) -> Result<BTreeMap<i64, u64>> {
-        Ok(self.all(ask!("ready"), [], |row| Ok((row.get(0)?, row.get(1)?)))?.into_iter().collect())
+    fn ready(&self) -> Result<BTreeMap<JobId, u64>> {
+        Ok(self.all(ask!("ready"), [], |row| Ok((JobId(row.get(0)?), row.get(1)?)))?.into_iter().collect())
     }
 
-    fn last_ended_of(&self, job: Option<i64>) -> Result<BTreeMap<i64, RunInfo>> {
+    fn last_ended_of(&self, job: Option<JobId>) -> Result<BTreeMap<JobId, RunInfo>> {
         let (from, to) = range(job);
-        let mut last = BTreeMap::<i64, RunInfo>::new();
+        let mut last = BTreeMap::<JobId, RunInfo>::new();
         for run in self.all(ask!("last_ended"), [from, to], run)? {
             let newer = |known: &RunInfo| (known.row.ended_at, known.row.id) < (run.row.ended_at, run.row.id);
             if last.get(&run.row.job).is_none_or(newer) {
@@ -103,12 +104,12 @@ impl Questions for Reader {
         Ok(last)
     }
 
-    fn ended_of(&self, job: Option<i64>, from: RunId) -> Result<Vec<RunInfo>> {
+    fn ended_of(&self, job: Option<JobId>, from: RunId) -> Result<Vec<RunInfo>> {
         let (first, last) = range(job);
         self.all(ask!("ended_lately"), [from.0, first, last], run)
     }
 
-    fn dead_of(&self, job: Option<i64>, limit: usize) -> Result<Vec<DeadRun>> {
+    fn dead_of(&self, job: Option<JobId>, limit: usize) -> Result<Vec<DeadRun>> {
         let (from, to) = range(job);
         self.all(ask!("dead"), params![from, to, limit.min(MAX_PAGE)], |row| {
             Ok(DeadRun { run: run(row)?, recovered_by: row.get::<_, Option<i64>>(33)?.map(RunId) })
@@ -144,11 +145,11 @@ impl Questions for Reader {
         Self::runs(self, filter)
     }
 
-    fn holder(&self, job: i64, key: &str) -> Result<Option<RunInfo>> {
+    fn holder(&self, job: JobId, key: &Key) -> Result<Option<RunInfo>> {
         Self::holder(self, job, key)
     }
 
-    fn live_of_key(&self, job: i64, key: &str, limit: usize) -> Result<Vec<RunInfo>> {
+    fn live_of_key(&self, job: JobId, key: &Key, limit: usize) -> Result<Vec<RunInfo>> {
         Self::live_of_key(self, job, key, limit)
     }
 
@@ -156,9 +157,9 @@ impl Questions for Reader {
         Self::nodes(self, limit)
     }
 
-    fn offers(&self) -> Result<BTreeMap<String, Vec<Offer>>> {
-        let mut all = BTreeMap::<String, Vec<Offer>>::new();
-        let read = |row: &Row<'_>| Ok((row.get(0)?, Offer { job: row.get(1)?, reason: row.get(2)? }));
+    fn offers(&self) -> Result<BTreeMap<NodeId, Vec<Offer>>> {
+        let mut all = BTreeMap::<NodeId, Vec<Offer>>::new();
+        let read = |row: &Row<'_>| Ok((row::text(row, 0)?, Offer { job: row.get(1)?, reason: row.get(2)? }));
         for (node, offer) in self.all(ask!("offers_of_all"), [], read)? {
             all.entry(node).or_default().push(offer);
         }

@@ -23,7 +23,7 @@ pub use key::{KeyAnswer, KeyHolder};
 pub use load::{Became, Counts, Window};
 pub use nodes::{Live, Node, SILENCE};
 pub use overview::Overview;
-pub use run::{ExplainedRun, Replacement, Waits, origin};
+pub use run::{ExplainedRun, Replacement, Waits};
 
 /// Whoever asks: a store, the time, and a way to find out which nodes live.
 pub struct Asker<'a, Q> {

@@ -12,10 +12,11 @@ use super::events::{self, Event};
 use super::load::{self, Counts, Window};
 use super::nodes::{Live, Node, SILENCE};
 use super::overview::Overview;
-use super::run::{Waits, origin};
+use super::run::Waits;
 use super::{Asker, Questions};
 use crate::args::Args;
 use crate::error::Result;
+use crate::origin::{Origin, Origins, Source};
 use crate::store::numbers::Numbers;
 use crate::store::read::{AttemptInfo, DeadRun, JobInfo, Liveness, PauseInfo, RunInfo, TurnedAway};
 
@@ -167,6 +168,14 @@ impl Job {
     #[must_use]
     pub fn is_off(&self) -> bool {
         self.info.policy.as_ref().is_some_and(|policy| policy.schedule.is_some() && !policy.enabled)
+    }
+
+    /// Where it was said that its schedule is off; `None` if it is on, or has none.
+    #[must_use]
+    pub fn switched_off(&self) -> Option<Source> {
+        let mut origins = Origins::read(&self.info.origins);
+        let unsaid = || Source { origin: Origin::Default, instead_of: None };
+        self.is_off().then(|| origins.0.remove("enabled").unwrap_or_else(unsaid))
     }
 
     /// A monitoring job.
@@ -397,7 +406,7 @@ pub enum InTheWay {
     /// No live node can run it: each one's reason; none defines it if there are no reasons.
     CannotRun(Vec<(String, String)>),
     /// Its schedule is switched off, and where that was said.
-    SwitchedOff(String),
+    SwitchedOff(Source),
     /// Its instants have come, and nobody has looked at them.
     Overdue {
         /// How many.
@@ -470,7 +479,7 @@ pub struct Rule {
     /// A run that is about to start beside another is refused.
     pub final_check: bool,
     /// Where that it is a monitoring job comes from.
-    pub from: String,
+    pub from: Origin,
 }
 
 impl Rule {
@@ -492,7 +501,7 @@ impl Rule {
             waiting,
             on_full: rules.on_full,
             final_check: rules.final_check,
-            from: origin(&job.info.origins, "monitoring"),
+            from: Origins::read(&job.info.origins).origin("monitoring").clone(),
         }
     }
 }
@@ -671,7 +680,7 @@ fn in_the_way(overview: &Overview, job: &Job, next: Option<NextTick>) -> Option<
         return Some(blocked);
     }
     if job.is_off() {
-        return Some(InTheWay::SwitchedOff(origin(&job.info.origins, "enabled")));
+        return job.switched_off().map(InTheWay::SwitchedOff);
     }
     if let Some(since) = job.info.next_at.filter(|_| job.is_overdue(overview.at)) {
         return Some(InTheWay::Overdue { count: job.overdue(overview.at), since });

@@ -82,13 +82,6 @@ impl Overview {
     }
 }
 
-/// Where a value of a job came from.
-#[must_use]
-pub fn origin(origins: &str, key: &str) -> String {
-    let all: serde_json::Value = serde_json::from_str(origins).unwrap_or_default();
-    all.get(key).and_then(serde_json::Value::as_str).map_or_else(|| "default".to_owned(), ToOwned::to_owned)
-}
-
 /// The newer run that a superseded one gave way to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replacement {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobstile::answer::{Job, Overview, origin};
+use jobstile::answer::{Job, Overview};
 use jobstile::client::AttemptInfo;
 use jobstile_core::outcome::Outcome;
 
@@ -10,7 +10,7 @@ use crate::text::duration::{measured, short};
 use crate::text::fit::{Form, cut};
 use crate::text::table::{Cell, Paint, Table, width};
 use crate::text::time::Times;
-use crate::text::words::number;
+use crate::text::words::{number, standing};
 
 /// Columns that are left out on a narrow terminal, in this order.
 const LEFT_OUT: [&str; 9] = ["P50", "MAX", "AVG", "P95", "LOAD", "EVERY", "OK", "SKIPS", "LAST END"];
@@ -164,10 +164,10 @@ fn doing(state: &Overview, job: &Job, shape: Shape) -> (String, Paint) {
     let dead = job.unrecovered().count();
     if said.is_empty() {
         let says_last = shape.leaves_out("LAST END") && failed(job) && dead == 0;
-        said.push(match (&job.info.policy, job.is_off()) {
+        said.push(match (&job.info.policy, job.switched_off()) {
             (None, _) => "no configuration".to_owned(),
-            (Some(_), true) => format!("off: {}", origin(&job.info.origins, "enabled")),
-            (Some(_), false) => match job.last_attempt.as_ref().filter(|_| says_last) {
+            (Some(_), Some(source)) => standing::switched_off(&source),
+            (Some(_), None) => match job.last_attempt.as_ref().filter(|_| says_last) {
                 Some(attempt) => format!("idle, last {}", how(attempt)),
                 None => "idle".to_owned(),
             },

@@ -10,6 +10,8 @@ use jobstile::client::{Liveness, TurnedAway};
 use jobstile_core::id::RunId;
 use serde_json::{Map, Value, json};
 
+use crate::text::words;
+
 use super::{attempt, id, maybe_run, maybe_time, pause, run, switches, tally, time};
 
 fn s(duration: Duration) -> f64 {
@@ -124,7 +126,7 @@ fn in_the_way(way: &InTheWay) -> Value {
         InTheWay::Paused(held) => with(json!({ "kind": "paused" }), pause(held)),
         InTheWay::NoDaemon { library } => json!({ "kind": "no_daemon", "library": library }),
         InTheWay::CannotRun(why) => json!({ "kind": "cannot_run", "nodes": reasons(why) }),
-        InTheWay::SwitchedOff(origin) => json!({ "kind": "switched_off", "from": origin }),
+        InTheWay::SwitchedOff(origin) => json!({ "kind": "switched_off", "by": words::standing::switched_off(origin) }),
         InTheWay::Overdue { count, since } => json!({ "kind": "overdue", "count": count, "since": time(*since) }),
         InTheWay::ClockBehind { last } => json!({ "kind": "clock_behind", "last_instant_at": time(*last) }),
         InTheWay::Run { run, decision, code } => {
@@ -157,7 +159,7 @@ fn rule(of: &Rule) -> Value {
         "deduplication": of.deduplication,
         "aggressive_deduplication": of.aggressive,
         "final_execution_check": of.final_check,
-        "from": of.from,
+        "from": words::origin(&of.from),
     })
 }
 
@@ -357,7 +359,7 @@ pub(crate) fn job(overview: &Overview, of: &Job) -> Value {
         "monitoring": of.is_monitoring(),
         "enabled": of.is_on(),
         "in_policy": of.info.policy.is_some(),
-        "switched_off_by": of.is_off().then(|| jobstile::answer::origin(&of.info.origins, "enabled")),
+        "switched_off_by": of.switched_off().as_ref().map(words::standing::switched_off),
         "every_s": maybe_s(of.every()),
         "active": of.info.tally.running - of.orphans(),
         "was_running": of.orphans(),

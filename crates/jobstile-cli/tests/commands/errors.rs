@@ -186,7 +186,7 @@ fn who_works_on_it_is_said_first() {
     assert_snapshot!(world.screen(&["runs"]), @r"
     $ jobstile runs
     --- to standard error
-    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00m 00s ago and is gone
       start one: jobstile serve
     no runs
     [exit 0]

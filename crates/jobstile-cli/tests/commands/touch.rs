@@ -23,10 +23,10 @@ fn cancel_ends_what_waits_and_asks_what_runs() {
     ");
     assert_snapshot!(world.screen(&["runs"]), @r"
     $ jobstile runs
-    RUN  JOB                  STATE      STARTED (NOON)   TOOK  WHY
-      1  backup               running    00:00:00        0m00s  asked to end by me@here
-      3  strict               cancelled                         cancelled_by_hand: me@here
-      2  chain_state_monitor  succeeded  00:00:00          10s
+    RUN  JOB                  STATE      STARTED (NOON)    TOOK  WHY
+      1  backup               running    00:00:00        0m 00s  asked to end by me@here
+      3  strict               cancelled                          cancelled_by_hand: me@here
+      2  chain_state_monitor  succeeded  00:00:00           00s
     [exit 0]
     ");
     // One that is not there: none is touched.
@@ -44,7 +44,7 @@ fn cancel_ends_what_waits_and_asks_what_runs() {
     $ jobstile cancel 1
     run 1 of backup is asked to end; no daemon works here, the next one ends it
     --- to standard error
-    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00m 00s ago and is gone
       start one: jobstile serve
     [exit 0]
     ");
@@ -134,8 +134,8 @@ fn pause_and_resume() {
     ");
     assert_snapshot!(world.screen(&["next", "backup", "-l", "1"]), @r"
     $ jobstile next backup -l 1
-    AT (NOON)  IN           JOB     WHAT
-    00:00:00   00 min 00 s  backup  tick
+    AT (NOON)  IN       JOB     WHAT
+    00:00:00   00m 00s  backup  tick
     --- to standard error
     backup is paused until 00:00:00: its ticks are skipped
     [exit 0]
@@ -187,7 +187,7 @@ fn pause_and_resume() {
     $ jobstile pause backup --for 0s
     --- to standard error
     error: --for 0s: a duration longer than zero is needed
-      write 90s, 5m or "1h 30m"
+      write 90s, 0m or "1h 00m"
     [exit 2]
     "#);
 }
@@ -208,14 +208,14 @@ fn forget_is_for_what_nobody_defines() {
     $ jobstile forget backup
     forgotten: backup is out of the policy, its history stays
     --- to standard error
-    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00m 00s ago and is gone
       start one: jobstile serve
     [exit 0]
     ");
     assert_snapshot!(world.screen(&["forget", "backup"]), @r"
     $ jobstile forget backup
     --- to standard error
-    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00m 00s ago and is gone
       start one: jobstile serve
     error: backup is out of the policy already
     [exit 3]
@@ -223,7 +223,7 @@ fn forget_is_for_what_nobody_defines() {
     assert_snapshot!(world.screen(&["trigger", "backup"]), @r"
     $ jobstile trigger backup
     --- to standard error
-    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00m 00s ago and is gone
       start one: jobstile serve
     error: no job `backup` in ./.jobstile/jobstile.db
       (5 jobs; definitions of /srv/jobstile.toml, loaded 00:00:00)      all of them: jobstile ls
@@ -233,7 +233,7 @@ fn forget_is_for_what_nobody_defines() {
     $ jobstile show backup
     backup is not in the policy any more: version 2 took it out. Its history stays: jobstile runs backup
     --- to standard error
-    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00m 00s ago and is gone
       start one: jobstile serve
     [exit 0]
     ");

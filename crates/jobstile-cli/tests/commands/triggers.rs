@@ -32,7 +32,7 @@ fn what_becomes_of_a_trigger() {
     // The same work runs.
     assert_snapshot!(world.screen(&["trigger", "sync_wallet", "--args", WALLET]), @r#"
     $ jobstile trigger sync_wallet --args {"wallet":"SP2X0"}
-    skipped: run 1 does the same (wallet=SP2X0), running for 0 min 00 s, usually 00 s     duplicate_running
+    skipped: run 1 does the same (wallet=SP2X0), running for 0m 00s, usually 00s          duplicate_running
     --- to standard error
       it began before your trigger and may miss your change; for one more run afterwards: max_concurrent = 1, dedup = { key = ["wallet"], until = "start" }
     [exit 0]
@@ -44,7 +44,7 @@ fn what_becomes_of_a_trigger() {
     "#);
     assert_snapshot!(world.screen(&["trigger", "sync_wallet", "--args", WALLET, "--fail-if-skipped"]), @r#"
     $ jobstile trigger sync_wallet --args {"wallet":"SP2X0"} --fail-if-skipped
-    skipped: run 1 does the same (wallet=SP2X0), running for 0 min 00 s, usually 00 s     duplicate_running
+    skipped: run 1 does the same (wallet=SP2X0), running for 0m 00s, usually 00s          duplicate_running
     --- to standard error
       it began before your trigger and may miss your change; for one more run afterwards: max_concurrent = 1, dedup = { key = ["wallet"], until = "start" }
     [exit 75]
@@ -54,7 +54,7 @@ fn what_becomes_of_a_trigger() {
     let claimed = world.claim();
     assert_snapshot!(world.screen(&["trigger", "strict"]), @r#"
     $ jobstile trigger strict
-    rejected: run 3 does the same, running for 0 min 00 s                                 duplicate_running
+    rejected: run 3 does the same, running for 0m 00s                                     duplicate_running
     --- to standard error
       it began before your trigger and may miss your change; for one more run afterwards: max_concurrent = 1, dedup = { key = [], until = "start", on_duplicate = "fail" }
     [exit 1]
@@ -66,7 +66,7 @@ fn what_becomes_of_a_trigger() {
     world.claim();
     assert_snapshot!(world.screen(&["trigger", "backup"]), @r#"
     $ jobstile trigger backup
-    skipped: run 4 takes the only place, running for 0 min 00 s                           concurrency_limit
+    skipped: run 4 takes the only place, running for 0m 00s                               concurrency_limit
     --- to standard error
       it began before your trigger and may miss your change; for one more run afterwards: overlap = "queue-one", without max_concurrent and max_waiting
     [exit 0]
@@ -83,7 +83,7 @@ fn what_becomes_of_a_trigger() {
     world.trigger("tail", "null");
     assert_snapshot!(world.screen(&["trigger", "tail"]), @r"
     $ jobstile trigger tail
-    rejected: no place to wait is left; the first is run 6's, waiting for 0 min 00 s      queue_full
+    rejected: no place to wait is left; the first is run 6's, waiting for 0m 00s          queue_full
     --- to standard error
       what waits: jobstile runs tail
     [exit 1]
@@ -111,7 +111,7 @@ fn later_paused_and_repeated() {
     $ jobstile trigger strict --in 0s
     --- to standard error
     error: --in 0s: a duration longer than zero is needed
-      write 90s, 5m or "1h 30m"
+      write 90s, 0m or "1h 00m"
     [exit 2]
     "#);
     world.run(&["pause", "sync_wallet"]);
@@ -146,7 +146,7 @@ fn later_paused_and_repeated() {
     $ jobstile trigger report
     admitted: run 5, starts when a daemon comes
     --- to standard error
-    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00 min 00 s ago and is gone
+    no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00m 00s ago and is gone
       start one: jobstile serve
       follow: jobstile logs 5 -f
     [exit 0]
@@ -229,13 +229,13 @@ fn what_cannot_be_used_is_refused() {
     $ jobstile trigger backup --at half past nine
     --- to standard error
     error: --at half past nine: not a valid time
-      00:00 or 00:00:00 (the next one, in NOON), or 2026-11-23T18:00:00+00:00
+      00:00 or 18:30:00 (the next one, in NOON), or 2026-11-23T18:30:00+01:00
     [exit 2]
     ");
     assert_snapshot!(world.screen(&["trigger", "backup", "--at", "1971-01-01T00:00:00Z"]).replace(char::is_numeric, "0"), @r"
     $ jobstile trigger backup --at 0000-00-00T00:00:00Z
     --- to standard error
-    error: --at 0000-00-00T00:00:00Z: that was 00000 d ago
+    error: --at 0000-00-00T00:00:00Z: that was 00000d ago
       00:00 or 00:00:00 (the next one, in NOON), or 0000-00-00T00:00:00+00:00
     [exit 0]
     ");

@@ -1,7 +1,8 @@
 //! Where a job or run stands and what is in its way: one wording, whoever asks.
 
 use jobstile::answer::{Explained, ExplainedRun, InTheWay, Replacement, Rule, Standing, Waits};
-use jobstile_core::decide::{Code as Why, Decision};
+use jobstile::origin::{Origin, Source};
+use jobstile_core::decide::Code as Why;
 use jobstile_core::id::RunId;
 use jobstile_core::policy::{Dedup, KeyRule, OnDuplicate, OnFull, Until};
 use jobstile_core::run::State;
@@ -126,15 +127,37 @@ pub(crate) fn reason(way: &InTheWay, times: &Times) -> String {
         InTheWay::NoDaemon { library: false } => "no daemon works on this store".to_owned(),
         InTheWay::NoDaemon { library: true } => "the program that defines it is not running".to_owned(),
         InTheWay::CannotRun(reasons) => cannot_run(reasons),
-        InTheWay::SwitchedOff(origin) => format!("switched off by {origin}"),
+        InTheWay::SwitchedOff(source) => format!("switched off by {}", switched_off(source)),
         InTheWay::Overdue { .. } | InTheWay::ClockBehind { .. } | InTheWay::Run { .. } => blocked(way, times),
+    }
+}
+
+/// What switches a schedule off: `AIBTC_TWEET_ENABLED=false (environment; the file says enabled = true)`.
+pub(crate) fn switched_off(source: &Source) -> String {
+    let place = match &source.origin {
+        Origin::Variable { place: None, .. } => "environment".to_owned(),
+        Origin::Variable { place: Some(place), .. } => format!("{}:{}", place.file, place.line),
+        other => super::origin(other),
+    };
+    let what = match &source.origin {
+        Origin::Variable { name, .. } => format!("{name}=false"),
+        _ => "enabled = false".to_owned(),
+    };
+    let written = match &source.instead_of {
+        None => String::new(),
+        Some((value, _)) => format!("; the file says enabled = {value}"),
+    };
+    match (&source.origin, written.is_empty()) {
+        // The name says it.
+        (Origin::Variable { place: None, .. }, true) => what,
+        _ => format!("{what} ({place}{written})"),
     }
 }
 
 /// That no configuration names a job.
 pub(crate) fn no_configuration(
     since: Option<jobstile_core::time::Time>,
-    version: i64,
+    version: jobstile_core::id::Version,
     meant: Option<&str>,
     times: &Times,
 ) -> String {
@@ -224,7 +247,6 @@ pub(crate) fn run(explained: &ExplainedRun, times: &Times) -> String {
             format!("run {id} of {job} was cancelled{who}.")
         }
         State::Expired => format!("run {id} of {job} expired: it did not start in time."),
-        _ => format!("run {id} of {job} is {}.", row.state),
     }
 }
 
@@ -242,7 +264,7 @@ pub(crate) fn rule(rule: &Rule) -> String {
     if rule.aggressive && rule.dedup.is_some() {
         return format!(
             "at most one live run, retries included: monitoring job ({}), aggressive deduplication on",
-            rule.from
+            super::origin(&rule.from)
         );
     }
     let slots = match rule.slots {
@@ -256,7 +278,7 @@ pub(crate) fn rule(rule: &Rule) -> String {
     }
     let full = match rule.on_full {
         OnFull::Skip => "skipped",
-        _ => "rejected",
+        OnFull::Fail => "rejected",
     };
     let wait = match rule.waiting {
         0 => format!("the rest is {full}"),
@@ -276,11 +298,11 @@ fn identity(dedup: &Dedup, slots: Option<u32>) -> String {
     };
     let then = match dedup.on_duplicate {
         OnDuplicate::Fail => "rejected",
-        _ => "skipped",
+        OnDuplicate::Skip => "skipped",
     };
     match (dedup.until, slots) {
         (Until::Start, Some(1)) => format!("one{same} may wait while one runs, others are {then}"),
         (Until::Start, _) => format!("one{same} may wait, whatever runs; others are {then}"),
-        _ => format!("one{same} is live at a time, others are {then}"),
+        (Until::Finish, _) => format!("one{same} is live at a time, others are {then}"),
     }
 }

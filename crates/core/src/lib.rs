@@ -13,6 +13,7 @@ pub mod job;
 pub mod key;
 pub mod outcome;
 pub mod policy;
+pub mod retention;
 pub mod retry;
 pub mod run;
 pub mod schedule;

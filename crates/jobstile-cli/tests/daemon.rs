@@ -424,13 +424,25 @@ fn what_other_processes_decide_is_logged_by_the_same_contract() {
 }
 
 #[test]
-fn a_daemon_whose_lock_file_is_deleted_ends_what_it_runs() {
-    let folder = Folder::new("[jobs.long]\nevery = \"1h\"\nshell = \"echo $$ > pid; exec sleep 300\"\n");
-    let daemon = folder.serve(&[]);
-    wait("the first run", || (!folder.read("pid").is_empty()).then_some(()));
-    std::fs::remove_dir_all(folder.path().join(".jobstile/jobstile.db-nodes")).unwrap();
-    assert_eq!(daemon.end(), Some(69), "{}", folder.read("log"));
-    assert!(folder.read("log").contains("was deleted while it was held"), "{}", folder.read("log"));
-    let pid = folder.read("pid").trim().to_owned();
-    assert!(!std::path::Path::new("/proc").join(&pid).exists(), "{pid} lives");
+fn a_daemon_whose_lock_file_is_deleted_or_replaced_ends_what_it_runs() {
+    for replaced in [false, true] {
+        let folder = Folder::new("[jobs.long]\nevery = \"1h\"\nshell = \"echo $$ > pid; exec sleep 300\"\n");
+        let daemon = folder.serve(&[]);
+        wait("the first run", || (!folder.read("pid").is_empty()).then_some(()));
+        let locks = folder.path().join(".jobstile/jobstile.db-nodes");
+        if replaced {
+            let away = folder.path().join("away");
+            std::fs::rename(&locks, &away).unwrap();
+            std::fs::create_dir(&locks).unwrap();
+            for file in std::fs::read_dir(&away).unwrap() {
+                std::fs::write(locks.join(file.unwrap().file_name()), "").unwrap();
+            }
+        } else {
+            std::fs::remove_dir_all(locks).unwrap();
+        }
+        assert_eq!(daemon.end(), Some(69), "{}", folder.read("log"));
+        assert!(folder.read("log").contains("deleted or replaced while it was held"), "{}", folder.read("log"));
+        let pid = folder.read("pid").trim().to_owned();
+        assert!(!std::path::Path::new("/proc").join(&pid).exists(), "{pid} lives");
+    }
 }

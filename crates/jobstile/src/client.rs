@@ -8,7 +8,7 @@ use crate::engine::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fact::Fact;
 use crate::op::{Answer, Decided, Op, Trigger};
-use crate::store::sqlite::{OpenAs, Reader, Store};
+use crate::store::sqlite::{OpenAs, Reader, Store, resolve};
 
 mod answers;
 mod node;
@@ -33,7 +33,7 @@ impl Client {
     /// If there is none, or it may not be read, or has another schema.
     pub fn open(path: &Path) -> Result<Self> {
         let reader = Reader::open(path)?;
-        Ok(Self { path: path.to_owned(), clock: Clock::system(), reader, writer: None })
+        Ok(Self { path: resolve(path)?, clock: Clock::system(), reader, writer: None })
     }
 
     /// The same with another clock.

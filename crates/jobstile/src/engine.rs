@@ -28,7 +28,7 @@ use crate::fact::{Decided, Fact};
 use crate::op::{Answer, Apply, Op};
 use crate::runner::{Context, EchoForm, Runners, Stop, sweep};
 use crate::store::queue::Queue;
-use crate::store::sqlite::{OpenAs, Store};
+use crate::store::sqlite::{OpenAs, Store, resolve};
 use crate::store::{NodeRow, Reload};
 use clock::Clock;
 use desk::{Desk, Workers};
@@ -136,8 +136,9 @@ impl Engine {
     ///
     /// # Errors
     /// [`Kind::Taken`] if another daemon works on the store and this one does not join it; the store's own.
-    pub async fn start(setup: Setup) -> Result<Self> {
+    pub async fn start(mut setup: Setup) -> Result<Self> {
         let id = host::random_id()?;
+        setup.store = setup.store.as_deref().map(resolve).transpose()?;
         let (dir, locks, store) = match &setup.store {
             Some(path) => {
                 let dir = node_dir(path);
@@ -196,6 +197,7 @@ impl Engine {
             worker: Arc::clone(&worker),
             observer: Arc::clone(&setup.observer),
             clock: setup.clock.clone(),
+            lock: keep_house::number_of(&keep_house::lock_of(&node)),
             node,
             store: setup.store.clone(),
             clearer: clear::Clearer { dir, secret, kill_after: setup.kill_after, survived: HashSet::new() },

@@ -9,6 +9,8 @@ use jobstile_core::policy::Mistake;
 pub enum Kind {
     /// The store cannot be reached or used.
     Store,
+    /// The disk that the store is on is full.
+    Full,
     /// The store was written by a newer Jobstile.
     Newer,
     /// The store's file was deleted or replaced while it was open.

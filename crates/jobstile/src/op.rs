@@ -22,6 +22,7 @@ use jobstile_core::decide::{Code, Decision};
 use jobstile_core::id::{Fence, NodeId, RunId, TriggerId, Version};
 use jobstile_core::outcome::Outcome;
 use jobstile_core::policy::{Policy, Priority, Switches};
+use jobstile_core::retention::aged;
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
 use jobstile_core::trigger::{Source, When};
@@ -122,6 +123,8 @@ pub enum Op {
         /// What its attempts had printed, by run.
         printed: HashMap<RunId, Printed>,
     },
+    /// By which time has history aged?
+    Age,
     /// Deletes history that is no longer kept.
     Prune(PruneBefore),
     /// Which running runs of a node were asked to end?
@@ -349,6 +352,8 @@ pub enum Answer {
     Nodes(Vec<NodeRow>),
     /// To `News`: decisions, and who asked.
     News(Vec<(crate::fact::Decided, String)>),
+    /// To `Age`.
+    Aged(Time),
     /// To everything else: how many rows.
     Done(u64),
 }
@@ -415,6 +420,7 @@ fn one(view: &mut View<'_>, op: &Op) -> Result<Answer> {
         Op::Seen { node, busy } => node::seen(view, node, *busy),
         Op::Reloaded { node, reload } => node::reloaded(view, node, reload),
         Op::Reap { node, reason, printed } => node::reap(view, node, reason, printed),
+        Op::Age => age(view).map(Answer::Aged),
         Op::Prune(before) => view.tables().prune(*before).map(Answer::Done),
         Op::Asked { node } => view.tables().asked_to_end(node).map(Answer::Runs),
         Op::Held { node } => node::held(view, node),
@@ -423,6 +429,14 @@ fn one(view: &mut View<'_>, op: &Op) -> Result<Answer> {
         Op::Sweep => node::sweep(view),
         Op::News { from, to } => news(view, *from, *to),
     }
+}
+
+fn age(view: &mut View<'_>) -> Result<Time> {
+    let now = view.now;
+    let (to, at) = view.tables().aged()?;
+    let to = aged(to, at, now);
+    view.tables().set_aged(to, now)?;
+    Ok(to)
 }
 
 // What other processes decided, with the rules that are in force now: they did not write down theirs.

@@ -293,6 +293,8 @@ pub struct PruneBefore {
     pub others: Time,
     /// Trigger ids given after this are kept.
     pub trigger_ids: Time,
+    /// Ticks of instants after this, or within two intervals before it, are kept: a clock may come back to them.
+    pub instants: Time,
     /// Successes of one job that are kept, the newest.
     pub keep: u32,
     /// At most so many rows at once.
@@ -397,5 +399,8 @@ pub(crate) trait Tables {
     fn forgotten_waiters(&mut self) -> Result<Vec<JobId>>;
     fn news(&mut self, from: Counters, to: Counters) -> Result<Vec<(crate::fact::Decided, String)>>;
 
+    /// The time by which history has aged, and when that was set.
+    fn aged(&mut self) -> Result<(Time, Time)>;
+    fn set_aged(&mut self, to: Time, now: Time) -> Result<()>;
     fn prune(&mut self, before: PruneBefore) -> Result<u64>;
 }

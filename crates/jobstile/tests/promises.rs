@@ -258,8 +258,14 @@ impl World {
             }
             Step::Prune => {
                 let ago = |seconds| self.now.minus(Duration::from_secs(seconds));
-                let before =
-                    PruneBefore { successes: ago(60), others: ago(120), trigger_ids: ago(86_400), keep: 2, max: 100 };
+                let before = PruneBefore {
+                    successes: ago(60),
+                    others: ago(120),
+                    trigger_ids: ago(86_400),
+                    instants: self.now,
+                    keep: 2,
+                    max: 100,
+                };
                 let _ = self.op(Op::Prune(before));
             }
         }

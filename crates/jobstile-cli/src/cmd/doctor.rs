@@ -101,6 +101,16 @@ fn files(opened: &Opened, say: &mut Say<'_>) -> Result<(), Error> {
     let verdict = if open_to_all { Verdict::Bad } else { Verdict::Good };
     let more = if open_to_all { ": everybody on this machine may look; chmod o= it" } else { "" };
     say("file", verdict, format!("{}, {} bytes, of user {owner}, mode {mode:o}{more}", opened.shown, meta.len()));
+    if let Some(folder) = store.parent() {
+        let mode = std::fs::metadata(folder)?.permissions().mode();
+        // In a folder like /tmp others can add files, but neither remove nor replace any.
+        let (verdict, more) = match (mode & 0o002 != 0, mode & 0o1000 != 0) {
+            (false, _) => (Verdict::Good, ""),
+            (true, true) => (Verdict::Note, ": everybody on this machine can put files beside the store"),
+            (true, false) => (Verdict::Bad, ": everybody on this machine can replace the store; chmod o-w it"),
+        };
+        say("folder", verdict, format!("{}, mode {:o}{more}", folder.display(), mode & 0o7777));
+    }
     let system = sqlite::file_system(store);
     let layered = matches!(system.as_str(), "overlay" | "fuse");
     let verdict = if layered { Verdict::Note } else { Verdict::Good };

@@ -71,8 +71,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let gathered = gather(global, args.env_file.as_deref())?;
     let loaded = gathered.read()?;
     let place = gathered.place(global, &loaded)?;
-    let store = std::path::absolute(&place.store)
-        .map_err(|e| Error::new(Code::Store, format!("{}: {e}", place.store.display())))?;
+    let store = sqlite::resolve(&place.store)?;
     root::refuse(&store)?;
     if !args.join && let Some(who) = others(&store) {
         return Err(taken_by(&who));

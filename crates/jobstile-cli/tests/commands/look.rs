@@ -127,7 +127,7 @@ fn doctor_and_verify() {
         })
         .filter(|line| !line.starts_with("file system"))
         .collect();
-    let expected = "file good, write-ahead log good, SQLite good, schema good, contents good, promises good, node good, job bad, \
+    let expected = "file good, folder good, write-ahead log good, SQLite good, schema good, contents good, promises good, node good, job bad, \
          configuration note";
     assert_eq!(looked.join(", "), expected);
     assert_eq!(ran.code(), 1, "a job cannot be run");

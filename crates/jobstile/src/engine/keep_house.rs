@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_secs(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// How often a command that was missing is looked for, in seconds.
 pub const LOOK_FOR_COMMANDS: u64 = 20;
-/// How often history is pruned.
+/// How often history is pruned, in seconds; so it is not in the first ten minutes, in which a wrong clock may be set.
 const PRUNE: u64 = 600;
 /// Rows that one prune deletes at the most of each kind; there may be another one at once.
 const PRUNE_AT_ONCE: u32 = 1_000;
@@ -51,6 +51,17 @@ pub(super) struct House {
     pub(super) node: NodeRow,
     pub(super) store: Option<PathBuf>,
     pub(super) clearer: Clearer,
+    /// Device and number of this node's lock file.
+    pub(super) lock: Option<(u64, u64)>,
+}
+
+pub(super) fn lock_of(node: &NodeRow) -> PathBuf {
+    Path::new(&node.dir).join(format!("{}.lock", node.id))
+}
+
+pub(super) fn number_of(file: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(file).ok().map(|of| (of.dev(), of.ino()))
 }
 
 impl House {
@@ -104,7 +115,7 @@ impl House {
         if round.is_multiple_of(LOOK_FOR_COMMANDS) && self.worker.look() {
             self.quietly(Op::Offer { node: self.node.id.clone(), jobs: self.worker.offers() }).await;
         }
-        if round % PRUNE == 1 {
+        if round.is_multiple_of(PRUNE) {
             self.prune().await;
         }
     }
@@ -126,14 +137,15 @@ impl House {
 
     // The time of the last sign of life is the lock file's: nothing is written to the store for it.
     fn show_life(&self) {
-        let lock = Path::new(&self.node.dir).join(format!("{}.lock", self.node.id));
+        let lock = lock_of(&self.node);
         let now = rustix::fs::Timestamps {
             last_access: rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
             last_modification: rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
         };
         let shown = rustix::fs::utimensat(rustix::fs::CWD, &lock, &now, rustix::fs::AtFlags::empty());
-        if shown == Err(rustix::io::Errno::NOENT) && self.store.is_some() {
-            self.desk.cut_off(format!("the lock file {} was deleted while it was held", lock.display()));
+        let gone = shown == Err(rustix::io::Errno::NOENT) || number_of(&lock) != self.lock;
+        if gone && self.store.is_some() {
+            self.desk.cut_off(format!("the lock file {} was deleted or replaced while it was held", lock.display()));
         }
     }
 
@@ -248,11 +260,12 @@ impl House {
         if planted("prune_is_never_called") {
             return;
         }
-        let now = self.clock.now();
+        let Some(Answer::Aged(aged)) = self.quietly(Op::Age).await else { return };
         let before = PruneBefore {
-            successes: now.minus(if planted("prune_keeps_a_day") { DAY } else { KEEP_SUCCESSES }),
-            others: now.minus(KEEP_OTHERS),
-            trigger_ids: now.minus(DAY),
+            successes: aged.minus(if planted("prune_keeps_a_day") { DAY } else { KEEP_SUCCESSES }),
+            others: aged.minus(KEEP_OTHERS),
+            trigger_ids: aged.minus(DAY),
+            instants: self.clock.now(),
             keep: KEEP_NEWEST,
             max: PRUNE_AT_ONCE,
         };

@@ -143,6 +143,7 @@ impl Writer {
     fn work(mut self) {
         while let Some(mut group) = self.gather() {
             if group.ops.is_empty() && !(group.look && self.store.changed_by_others().unwrap_or(true)) {
+                self.store.tidy();
                 continue;
             }
             if group.ops.is_empty() {

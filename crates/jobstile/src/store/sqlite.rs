@@ -1,7 +1,9 @@
 //! The embedded store: one SQLite file, or one in memory.
 
+mod log;
 mod migrate;
 mod open;
+mod place;
 #[cfg(test)]
 mod plans;
 mod query;
@@ -18,12 +20,13 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::bugs::planted;
 use crate::engine::clock::Stopwatch;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::op::{self, Answer, Done, Memory, Op};
 use crate::store::{NodeRow, Tables};
 
 pub use migrate::{SCHEMA, migrations};
-pub use open::{Checked, OpenAs, file_system, quick_check};
+pub use open::{Checked, OpenAs, quick_check};
+pub use place::{file_system, resolve};
 pub use query::Reader;
 use row::failed;
 use tables::Tx;
@@ -36,6 +39,7 @@ pub struct Store {
     memory: Memory,
     turnstile: Option<Arc<Turnstile>>,
     path: Option<PathBuf>,
+    log: log::Log,
     data_version: i64,
 }
 
@@ -55,7 +59,14 @@ impl Store {
         open::check_version()?;
         open::settle_connection(&connection)?;
         migrate::migrate(&mut connection, None)?;
-        Ok(Self { connection, memory: Memory::default(), turnstile: None, path: None, data_version: 0 })
+        Ok(Self {
+            connection,
+            memory: Memory::default(),
+            turnstile: None,
+            path: None,
+            log: log::Log::default(),
+            data_version: 0,
+        })
     }
 
     /// What only this store knows: its random, unpublished id.
@@ -72,10 +83,21 @@ impl Store {
     /// # Errors
     /// If the file cannot be used: absent (unless it may be created), not allowed, on a network file system, damaged,
     /// foreign, or written by a newer Jobstile.
-    pub fn open(path: &Path, open_as: OpenAs) -> Result<Self> {
-        let connection = open::open(path, open_as)?;
-        let turnstile = Some(Arc::new(Turnstile::beside(path)?));
-        Ok(Self { connection, memory: Memory::default(), turnstile, path: Some(path.to_owned()), data_version: 0 })
+    pub fn open(typed: &Path, open_as: OpenAs) -> Result<Self> {
+        let path = resolve(typed)?;
+        // Before anything is written, and again when it is open: does everybody look at the same log and index?
+        turnstile::look(&path)?;
+        let mut connection = open::open(&path, typed, open_as)?;
+        let turnstile = Arc::new(Turnstile::beside(&path)?);
+        open::settle_schema(&mut connection, &path, typed, open_as)?;
+        Ok(Self {
+            connection,
+            memory: Memory::default(),
+            turnstile: Some(turnstile),
+            log: log::Log::beside(&path),
+            path: Some(path),
+            data_version: 0,
+        })
     }
 
     /// The file; `None` means in memory.
@@ -87,7 +109,13 @@ impl Store {
     /// Executes a batch in one transaction and answers after its commit. A batch that fails is repeated operation by
     /// operation, so that it harms only its cause.
     pub fn execute(&mut self, now: Time, ops: &[Op]) -> Done {
-        match self.transact(now, ops) {
+        let mut done = self.transact(now, ops);
+        if done.as_ref().is_err_and(|error| error.kind() == Kind::Full) {
+            // What the log holds may find room in the file, and then the log begins anew.
+            log::take_in(&self.connection, "passive");
+            done = self.transact(now, ops).map_err(|error| self.log.how_much_is_needed(error));
+        }
+        match done {
             Ok(done) => done,
             Err(error) if ops.len() == 1 => nothing(Err(error)),
             Err(_) => {
@@ -169,6 +197,16 @@ impl Store {
     /// If the store cannot be read.
     pub fn verify(&self) -> Result<Vec<crate::store::read::Violation>> {
         query::verify(&self.connection)
+    }
+
+    /// Nothing is to be done: a log that has grown large is cut.
+    pub(crate) fn tidy(&mut self) {
+        let Some(turnstile) = self.turnstile.as_ref().filter(|_| self.log.is_large()) else { return };
+        // Somebody else's turn is a reason to wait, and the next look comes soon.
+        if let Ok(turn) = turnstile.take() {
+            log::take_in(&self.connection, "truncate");
+            turn.leave(false);
+        }
     }
 
     /// Another connection has written since this was last asked; a look that costs no transaction.

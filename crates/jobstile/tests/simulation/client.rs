@@ -147,6 +147,7 @@ fn prune(now: i64, rng: &mut Rng) -> PruneBefore {
         successes: Time(now - age),
         others: Time(now - age * 2),
         trigger_ids: Time(now - 24 * HOUR),
+        instants: Time(now),
         keep: rng.spread(1, 100) as u32,
         max: rng.spread(1, 1000) as u32,
     }

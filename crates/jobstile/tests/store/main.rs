@@ -1,6 +1,9 @@
 //! What a store withstands: damage, strangers, clocks, full disks, commits that fail.
 
+mod commit;
 mod damage;
 mod fences;
+mod files;
 mod limits;
+mod prune;
 mod world;

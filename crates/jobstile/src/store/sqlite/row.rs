@@ -20,7 +20,7 @@ use crate::store::{FirstAnswer, JobRow, NodeRow, RunRow};
 pub(crate) fn failed(error: rusqlite::Error) -> Error {
     let (kind, what) = match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => (Kind::Invariant, "the store refused a write that breaks a promise"),
-        Some(ErrorCode::DiskFull) => (Kind::Store, "the disk is full: nothing was written"),
+        Some(ErrorCode::DiskFull) => (Kind::Full, "the disk is full: nothing was written"),
         Some(ErrorCode::SystemIoFailure) => (Kind::Store, "the disk does not read or write (is it full?)"),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (Kind::NotAllowed, "the store may not be written"),
         Some(ErrorCode::CannotOpen) => (Kind::Store, "the store's file cannot be opened"),

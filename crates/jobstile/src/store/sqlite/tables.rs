@@ -503,6 +503,14 @@ impl Tables for Tx<'_> {
         self.all(sql!("news"), params![from.run.0, to.run.0, from.refusal.0, to.refusal.0], row::news)
     }
 
+    fn aged(&mut self) -> Result<(Time, Time)> {
+        self.one(sql!("aged"), [], |row| Ok((Time(row.get(0)?), Time(row.get(1)?))))
+    }
+
+    fn set_aged(&mut self, to: Time, now: Time) -> Result<()> {
+        self.run_sql(sql!("set_aged"), params![to.0, now.0]).map(drop)
+    }
+
     fn prune(&mut self, before: PruneBefore) -> Result<u64> {
         if planted("prune_deletes_nothing") {
             return Ok(0);
@@ -518,14 +526,21 @@ impl Tables for Tx<'_> {
                 Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?.saturating_add(1)))
             })?;
             let (ended, run) = surplus.max(Some((before.successes.0, 0))).unwrap_or_default();
-            let params = params![job.id.0, ended, before.trigger_ids.0, before.max, run];
+            let params = params![job.id.0, ended, before.trigger_ids.0, before.max, run, before.instants.0];
             pruned += self.run_sql(sql!("prune_successes"), params)?;
             for state in [State::Dead, State::Cancelled, State::Refused, State::Expired] {
-                let params = params![job.id.0, before.others.0, before.trigger_ids.0, before.max, word(state)];
+                let params = params![
+                    job.id.0,
+                    before.others.0,
+                    before.trigger_ids.0,
+                    before.max,
+                    word(state),
+                    before.instants.0
+                ];
                 pruned += self.run_sql(sql!("prune_others"), params)?;
             }
         }
-        let params = params![before.others.0, before.trigger_ids.0, before.max];
+        let params = params![before.others.0, before.trigger_ids.0, before.max, before.instants.0];
         pruned += self.run_sql(sql!("prune_refusals"), params)?;
         pruned += self.run_sql(sql!("prune_nodes"), [before.others.0])?;
         pruned += self.run_sql(sql!("prune_stats"), [before.others.0.div_euclid(3_600_000_000)])?;

@@ -1,11 +1,16 @@
 //! Several processes on one file take turns: take *next*, take *write*, release *next*, transact, release *write*.
 //!
+//! All who write look at the same file, log and index, or they would lose each other's writes. Each turn compares what is
+//! beside the store with what was opened. And whoever opens a store that others have open looks whether it opened the
+//! log and the index that they did: they all hold the wake file locked, shared, and the numbers stand in the file for
+//! *write*.
+//!
 //! SQLite's own lock is not fair: a second process starves behind one that writes all the time. Two `flock` files beside
 //! the store make a line of it. After its commit each writer puts a byte into the wake file, which the others watch.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -30,11 +35,16 @@ pub(super) struct Turnstile {
     write: File,
     wake: File,
     store: PathBuf,
-    /// Device and number of the file that was opened, and of its write-ahead log once there is one.
-    opened: (u64, u64),
-    log: OnceLock<(u64, u64)>,
+    /// The file that was opened, the file of its turns, its log's index, and its log once there is one.
+    opened: Number,
+    turns: Number,
+    index: Option<Number>,
+    log: OnceLock<Number>,
     patience: Duration,
 }
+
+/// Device and number of a file.
+type Number = (u64, u64);
 
 /// A turn: nobody else writes until it is left.
 pub(super) struct Turn(Arc<Turnstile>);
@@ -63,39 +73,83 @@ impl Turnstile {
             })
         };
         let (next, write, wake) = (open("next")?, open("write")?, open("wake")?);
-        Ok(Self {
+        let turns = write.metadata().map_err(unusable)?;
+        let turnstile = Self {
             next,
             write,
             wake,
             store: store.to_owned(),
             opened: number(&of),
+            turns: number(&turns),
+            index: number_of(&beside(store, "shm")),
             log: OnceLock::new(),
             patience: PATIENCE,
-        })
+        };
+        turnstile.come_in()?;
+        Ok(turnstile)
     }
 
-    pub(super) fn take(self: &Arc<Self>) -> Result<Turn> {
+    // Does everybody who has the store open look at the same log and index?
+    fn come_in(&self) -> Result<()> {
+        self.wait_for_turn()?;
+        let same = match flock(&self.wake, FlockOperation::NonBlockingLockExclusive) {
+            // Nobody else has it open.
+            Ok(()) => {
+                self.leave_word();
+                Ok(true)
+            }
+            Err(Errno::WOULDBLOCK) => agrees(&self.store, &self.write),
+            Err(e) => Err(e.into()),
+        };
+        let shared = flock(&self.wake, FlockOperation::LockShared);
+        let left = flock(&self.write, FlockOperation::Unlock);
+        shared.and(left).map_err(untaken)?;
+        if same.map_err(unusable)? { Ok(()) } else { Err(disagrees(&self.store)) }
+    }
+
+    // A full disk may have no room for it: then there is nothing to compare.
+    fn leave_word(&self) {
+        let word = |number: Option<&Number>| number.map_or_else(|| "-".to_owned(), |(dev, ino)| format!("{dev}:{ino}"));
+        let word = format!("{} {}\n", word(self.index.as_ref()), word(self.log.get()));
+        let _ = self.write.set_len(0).and_then(|()| (&self.write).write_all(word.as_bytes()));
+    }
+
+    fn wait_for_turn(&self) -> Result<()> {
         self.lock(&self.next)?;
         let write = self.lock(&self.write);
         flock(&self.next, FlockOperation::Unlock).map_err(untaken)?;
-        write?;
+        write
+    }
+
+    pub(super) fn take(self: &Arc<Self>) -> Result<Turn> {
+        self.wait_for_turn()?;
         let turn = Turn(Arc::clone(self));
-        // What is written to a file without a name is lost.
-        let there = std::fs::metadata(&self.store).is_ok_and(|now| number(&now) == self.opened);
-        if there && self.has_its_log() { Ok(turn) } else { Err(self.replaced()) }
+        // What is written to a file without a name is lost, and what is written under another index is not seen.
+        if self.is_in_place() { Ok(turn) } else { Err(self.replaced()) }
+    }
+
+    fn is_in_place(&self) -> bool {
+        number_of(&self.store) == Some(self.opened)
+            && number_of(&beside(&self.store, "shm")) == self.index
+            && number_of(&beside(&self.store, "write")) == Some(self.turns)
+            && self.has_its_log()
     }
 
     // SQLite makes the log when it first needs it, and leaves it there for as long as anybody has the store open.
     fn has_its_log(&self) -> bool {
-        match (std::fs::metadata(beside(&self.store, "wal")), self.log.get()) {
-            (Ok(now), None) => self.log.set(number(&now)).is_ok(),
-            (Ok(now), Some(log)) => number(&now) == *log,
-            (Err(_), log) => log.is_none(),
+        match (number_of(&beside(&self.store, "wal")), self.log.get()) {
+            (Some(now), None) => {
+                let first = self.log.set(now).is_ok();
+                self.leave_word();
+                first
+            }
+            (now, log) => now.as_ref() == log,
         }
     }
 
     fn replaced(&self) -> Error {
-        let what = format!("{} or its log was deleted or replaced while it was open", self.store.display());
+        let what =
+            format!("{}, its log or a file beside it was deleted or replaced while it was open", self.store.display());
         Error::new(Kind::Replaced, what)
     }
 
@@ -122,8 +176,50 @@ impl Turnstile {
     }
 }
 
-fn number(of: &Metadata) -> (u64, u64) {
+/// Before a store is opened, and anything made beside it: do those who have it open look at what is there now?
+pub(super) fn look(store: &Path) -> Result<()> {
+    // Without these files nobody has left word.
+    let (Ok(wake), Ok(write)) = (File::open(beside(store, "wake")), File::open(beside(store, "write"))) else {
+        return Ok(());
+    };
+    let alone = flock(&wake, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK);
+    if alone || agrees(store, &write).map_err(unusable)? { Ok(()) } else { Err(disagrees(store)) }
+}
+
+// Are the index and the log the ones that the others left word of?
+fn agrees(store: &Path, word: &File) -> std::io::Result<bool> {
+    let mut text = [0; 128];
+    let n = word.read_at(&mut text, 0)?;
+    let text = String::from_utf8_lossy(&text[..n]);
+    let mut theirs = text.split_whitespace().map(|word| {
+        let (dev, ino) = word.split_once(':')?;
+        Some((dev.parse().ok()?, ino.parse().ok()?))
+    });
+    // Where they had none yet, or left no word, there is nothing to compare.
+    let mut same =
+        |what| theirs.next().flatten().is_none_or(|theirs: Number| number_of(&beside(store, what)) == Some(theirs));
+    Ok(same("shm") && same("wal"))
+}
+
+fn disagrees(store: &Path) -> Error {
+    let what = format!(
+        "the log of {} or the log's index was deleted or replaced while another process has the store open: nothing is \
+         written beside it; stop that process, then try again",
+        store.display()
+    );
+    Error::new(Kind::Replaced, what)
+}
+
+fn number(of: &Metadata) -> Number {
     (of.dev(), of.ino())
+}
+
+fn number_of(path: &Path) -> Option<Number> {
+    std::fs::metadata(path).ok().map(|of| number(&of))
+}
+
+fn unusable(error: std::io::Error) -> Error {
+    Error::new(Kind::Store, "cannot use the lock files of the store").because(error)
 }
 
 fn untaken(error: Errno) -> Error {
@@ -181,8 +277,8 @@ mod tests {
     #[test]
     fn a_turn_that_somebody_keeps_is_not_waited_for_without_end() {
         let (_dir, store) = a_store();
-        let held = Arc::new(Turnstile::beside(&store).expect("a turnstile")).take().expect("a turn");
         let mut other = Turnstile::beside(&store).expect("a turnstile");
+        let held = Arc::new(Turnstile::beside(&store).expect("a turnstile")).take().expect("a turn");
         other.patience = Duration::from_millis(5);
         let other = Arc::new(other);
         let error = other.take().map(drop).expect_err("it is held");

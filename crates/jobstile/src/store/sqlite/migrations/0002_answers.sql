@@ -2,8 +2,10 @@
 -- History is pruned by its own time, `aged_to`: a wall clock that leaps does not age it. `aged_at` is when that was set.
 alter table store add column secret text not null default '';
 update store set secret = lower(hex(randomblob(16)));
-alter table store add column aged_to integer;
-alter table store add column aged_at integer;
+alter table store add column aged_to integer not null default 0;
+alter table store add column aged_at integer not null default 0;
+update store set aged_at = max(created_at, coalesce((select max(admitted_at) from run), created_at));
+update store set aged_to = aged_at;
 
 -- The boot of the machine that a node was started in, and the user who owns its lock file.
 alter table node add column boot_id text;

@@ -5,7 +5,6 @@
 //! the store is.
 
 pub(crate) mod diagnostic;
-mod dotenv;
 pub(crate) mod environment;
 pub(crate) mod file;
 mod handler;

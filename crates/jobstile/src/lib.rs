@@ -35,6 +35,7 @@ mod embed;
 pub mod engine;
 mod error;
 pub mod fact;
+pub mod file;
 pub mod op;
 pub mod origin;
 pub mod runner;

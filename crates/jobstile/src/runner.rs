@@ -20,6 +20,7 @@ pub mod progress;
 pub mod result;
 pub mod script;
 pub mod sweep;
+pub mod variables;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -35,7 +36,7 @@ use tokio::sync::watch;
 pub use self::command::{Command, Program, Shell};
 pub use self::echo::EchoForm;
 pub use self::function::{ErasedHandler, Handler, Run};
-pub use self::http::Http;
+pub use self::http::{Header, Http};
 pub use self::output::Output;
 
 /// Longest message of an attempt, in characters.
@@ -245,7 +246,8 @@ impl Runners {
             }
             Definition::Http(http) => {
                 started(None);
-                self.http.call(&self.context.dir, &attempt, http, stop).await
+                let environment = &self.context.environment;
+                self.http.call(&self.context.dir, &attempt, http, environment, stop).await
             }
             Definition::Function(handler) => function::call(attempt, handler.as_ref(), stop, started).await,
         }
@@ -258,7 +260,7 @@ impl Runners {
         match definition {
             Definition::Command(command) => self.can_start(&command.program()),
             Definition::Shell(shell) => self.can_start(&shell.program()),
-            Definition::Http(http) => http.check(),
+            Definition::Http(http) => http.can_call(&self.context.environment),
             Definition::Function(_) => Ok(()),
         }
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jobstile::client::{Client, JobInfo};
 use jobstile::engine::clock::Clock;
 use jobstile::runner::{Context, Runners};
@@ -26,6 +25,7 @@ use crate::exit::Code;
 use crate::text;
 use crate::text::columns::columns;
 use crate::text::json;
+use crate::text::time::{Times, rfc3339};
 
 /// Next instants that are shown.
 const INSTANTS: u32 = 3;
@@ -58,8 +58,8 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let starts: Vec<String> = starting.iter().map(|(name, _)| (*name).to_owned()).collect();
     let mut seldom = first::warnings(&starting);
     loaded.warnings.append(&mut seldom);
-    let now = Clock::system().now();
-    let forecast = Forecast { loaded: &loaded, place: &place, known: &known, starts: &starts, now };
+    let times = Times::here(Clock::system().now());
+    let forecast = Forecast { loaded: &loaded, place: &place, known: &known, starts: &starts, times };
     if global.output != Output::Table {
         text::out(&forecast.as_json(global.output))?;
         return Ok(Code::Done);
@@ -114,7 +114,6 @@ fn count(errors: usize, warnings: usize) -> String {
 }
 
 /// A good configuration, and what is to be said about it.
-#[derive(Clone, Copy)]
 struct Forecast<'a> {
     loaded: &'a Loaded,
     place: &'a Place,
@@ -122,7 +121,7 @@ struct Forecast<'a> {
     known: &'a BTreeMap<Arc<str>, JobInfo>,
     /// Jobs that start as soon as they are loaded.
     starts: &'a [String],
-    now: Time,
+    times: Times,
 }
 
 impl Forecast<'_> {
@@ -140,7 +139,7 @@ impl Forecast<'_> {
         if loaded.jobs.is_empty() {
             return text;
         }
-        let mut rows = vec![vec!["JOB".into(), "EVERY".into(), "NEXT, in UTC".into()]];
+        let mut rows = vec![vec!["JOB".into(), "EVERY".into(), format!("NEXT, in {}", self.times.zone())]];
         for (name, job) in &loaded.jobs {
             let every = job.policy.schedule.map_or("-".into(), |_| shown(job, "every"));
             rows.push(vec![name.to_string(), every, self.next(name, job)]);
@@ -155,12 +154,12 @@ impl Forecast<'_> {
             let jobs = self.loaded.jobs.iter().filter(|(name, job)| fires(job) && is_new != has_instants(self.known, name.as_str()));
             jobs.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
         };
-        let now = moment(self.now, "%a %-d %b %Y %H:%M:%S");
+        let now = self.times.moment();
         match (names(true).as_slice(), names(false).as_slice()) {
             ([], []) => String::new(),
-            ([], _) => format!("now it is {now} UTC\n"),
-            (_, []) => format!("as on a first start now, {now} UTC\n"),
-            (new, _) => format!("now it is {now} UTC; new to the store, so as on a start now: {}\n", new.join(", ")),
+            ([], _) => format!("now it is {now}\n"),
+            (_, []) => format!("as on a first start now, {now}\n"),
+            (new, _) => format!("now it is {now}; new to the store, so as on a start now: {}\n", new.join(", ")),
         }
     }
 
@@ -173,11 +172,7 @@ impl Forecast<'_> {
                 format!("off: enabled = false ({why})")
             }
             Some(schedule) => {
-                let today = moment(self.now, "%F");
-                let shown = self.instants(name, schedule).into_iter().map(|at| {
-                    let form = if moment(at, "%F") == today { "%H:%M:%S" } else { "%a %-d %b %H:%M:%S" };
-                    moment(at, form)
-                });
+                let shown = self.instants(name, schedule).into_iter().map(|at| self.times.at(at));
                 shown.collect::<Vec<_>>().join(", ")
             }
         }
@@ -188,7 +183,7 @@ impl Forecast<'_> {
         let known = self.known.get(name.as_str());
         let old = known.and_then(|job| job.policy.as_ref()?.schedule);
         let (next, last) = known.map_or((None, None), |job| (job.next_at, job.last_at));
-        let cursor = schedule.pass(schedule.put(old.as_ref(), next, last, self.now), self.now);
+        let cursor = schedule.pass(schedule.put(old.as_ref(), next, last, self.times.now()), self.times.now());
         (0..INSTANTS).map(|n| cursor.next.plus(schedule.every.saturating_mul(n))).collect()
     }
 
@@ -197,12 +192,12 @@ impl Forecast<'_> {
             let enabled = job.policy.enabled;
             let schedule = job.policy.schedule.filter(|_| enabled);
             let next = schedule.map_or(vec![], |schedule| self.instants(name, schedule));
-            let next: Vec<String> = next.into_iter().map(|at| moment(at, "%FT%H:%M:%SZ")).collect();
+            let next: Vec<String> = next.into_iter().map(|at| rfc3339(at)).collect();
             json!({
                 "job": name.as_str(),
                 "every": job.setting("every").map(|setting| &setting.value),
                 "enabled": enabled,
-                "timezone": "UTC",
+                "timezone": self.times.zone(),
                 "next": next,
             })
         });
@@ -225,10 +220,6 @@ impl Forecast<'_> {
 /// Whether the store knows a schedule of this job.
 fn has_instants(known: &BTreeMap<Arc<str>, JobInfo>, name: &str) -> bool {
     known.get(name).is_some_and(|job| job.next_at.or(job.last_at).is_some())
-}
-
-fn moment(at: Time, form: &str) -> String {
-    Timestamp::from_microsecond(at.0).map_or_else(|_| "never".into(), |at| at.strftime(form).to_string())
 }
 
 fn shown(job: &JobConfig, key: &str) -> String {
@@ -267,7 +258,10 @@ mod tests {
         let loaded = loaded.unwrap_or_else(|failed| panic!("{}", failed.render(false)));
         let place = Place { config: None, store: "a.db".into(), origin: Origin::Default };
         let now = Time(1_795_478_350_000_000);
-        let forecast = Forecast { loaded: &loaded, place: &place, known: &BTreeMap::new(), starts: &[], now };
+        let times = |zone: &str| Times::in_zone(now, zone);
+        let known = BTreeMap::new();
+        let forecast =
+            Forecast { loaded: &loaded, place: &place, known: &known, starts: &[], times: times("UTC") };
         assert_snapshot!(format!("{}{}", forecast.report(), forecast.as_json(Output::Jsonl)));
 
         // In the store: one as it is here, one that fired every 20 s until now, one that was looked at long ago.
@@ -294,9 +288,12 @@ mod tests {
             job("soon", 20, Some(15), 5),
             job("later", 90, None, 100),
         ]);
-        let mixed = Forecast { known: &known, ..forecast };
+        let mixed = Forecast { known: &known, times: times("UTC"), ..forecast };
         assert_snapshot!("instants_of_the_store", mixed.report());
         known.retain(|name, _| **name == *"soon");
-        assert_snapshot!("some_instants_of_the_store", Forecast { known: &known, ..forecast }.below());
+        assert_snapshot!("some_instants_of_the_store", Forecast { known: &known, times: times("UTC"), ..forecast }.below());
+        // In the zone of whoever asks.
+        let rome = Forecast { known: &known, times: times("Europe/Rome"), ..forecast }.report();
+        assert!(rome.contains("NEXT, in CET") && rome.contains("now it is") && rome.contains("CET"), "{rome}");
     }
 }

@@ -362,7 +362,7 @@ pub(crate) fn in_force(
 
 fn defined(loaded: &Loaded, job: &JobConfig) -> Option<Defined> {
     let definition = job.definition.clone()?;
-    Some(Defined { definition, shutdown_grace: loaded.shutdown_grace, kill_after: loaded.kill_after })
+    Some(Defined { definition, shutdown_grace: loaded.shutdown_grace, kill_after: loaded.kill_after, log_output: job.log_output })
 }
 
 async fn reload(engine: &Engine, args: &Args, global: &Global, store: &Path, old: Loaded) -> Loaded {

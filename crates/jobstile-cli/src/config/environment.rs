@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobstile::runner::variables::{self, Mistake};
 use jobstile_core::job::JobName;
 
 use crate::config::diagnostic::{Diagnostic, Source};
-use crate::config::dotenv;
 use crate::config::origin::{Origin, Spot};
 use crate::config::suggest::nearest;
 use crate::text::duration::LONGEST;
@@ -71,7 +71,11 @@ impl Environment {
 
     /// Adds those of an environment file.
     pub(crate) fn add_file(&mut self, source: &Arc<Source>, mistakes: &mut Vec<Diagnostic>) {
-        for entry in dotenv::read(source, mistakes) {
+        let (entries, wrong) = variables::read(&source.text);
+        for Mistake { what, span, right } in wrong {
+            mistakes.push(Diagnostic::error(what).at(source, span, right));
+        }
+        for entry in entries {
             let spot = Some(Spot { source: Arc::clone(source), span: entry.span });
             self.variables.entry(entry.name).or_default().push(Variable { value: entry.value, spot });
         }

@@ -1,8 +1,11 @@
 //! The files themselves: the configuration and the environment file, read whole and bounded.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use jobstile::file::{self, Unreadable};
+use jobstile::runner::variables;
 
 use crate::args::Global;
 use crate::config::diagnostic::{Failed, Source};
@@ -12,29 +15,34 @@ use crate::config::{self, Loaded};
 use crate::error::Error;
 use crate::exit::Code;
 
-/// The largest file, in bytes.
+/// The largest configuration, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// Reads a text file; its name for people is the path as it was given.
+/// Reads a configuration; its name for people is the path as it was given.
 ///
 /// # Errors
 /// Exit code 77 if it may not be read, 78 if it does not exist or is not text.
 pub(crate) fn source(path: &Path) -> Result<Arc<Source>, Error> {
+    bounded(path, MAX_BYTES)
+}
+
+fn bounded(path: &Path, most: u64) -> Result<Arc<Source>, Error> {
     let name = path.strip_prefix("./").unwrap_or(path).display().to_string();
-    let cannot = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => {
-            let folder = std::env::current_dir().map_or_else(|_| ".".to_owned(), |folder| folder.display().to_string());
-            Error::new(Code::Configuration, format!("there is no file {name}")).hint(format!("looked in {folder}"))
+    let bytes = file::read(path, most).map_err(|error| {
+        let wrong = |what: String| Error::new(Code::Configuration, what);
+        match &error {
+            Unreadable::System(why) => match why.kind() {
+                ErrorKind::NotFound => {
+                    let folder = std::env::current_dir();
+                    let folder = folder.map_or_else(|_| ".".to_owned(), |folder| folder.display().to_string());
+                    wrong(format!("there is no file {name}")).hint(format!("looked in {folder}"))
+                }
+                ErrorKind::PermissionDenied => Error::new(Code::NotAllowed, format!("{name} may not be read: {why}")),
+                _ => wrong(format!("{name} cannot be read: {why}")),
+            },
+            Unreadable::Kind(_) | Unreadable::TooLarge(_) => wrong(format!("{name} is not read: {error}")),
         }
-        ErrorKind::PermissionDenied => Error::new(Code::NotAllowed, format!("{name} may not be read: {error}")),
-        _ => Error::new(Code::Configuration, format!("{name} cannot be read: {error}")),
-    };
-    let file = std::fs::File::open(path).map_err(cannot)?;
-    let mut bytes = vec![];
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Error::new(Code::Configuration, format!("{name} is larger than 16 MiB")));
-    }
+    })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source::new(name, text)),
         Err(error) => {
@@ -64,7 +72,7 @@ pub(crate) fn gather(global: &Global, env_file: Option<&Path>) -> Result<Gathere
     let mut environment = Environment::of_process();
     if let Some(path) = env_file {
         let mut mistakes = vec![];
-        environment.add_file(&source(path)?, &mut mistakes);
+        environment.add_file(&bounded(path, variables::MAX_BYTES)?, &mut mistakes);
         Failed::unless_good(mistakes)?;
     }
     let path = locate::need_configuration(global, &environment)?;

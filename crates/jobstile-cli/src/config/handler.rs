@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use jobstile::runner::Http;
+use jobstile::runner::command::Place;
+use jobstile::runner::{Header, Http};
 use jobstile_core::policy::keys::{self, Table, Takes};
 use jobstile_core::policy::mistake::one_of;
 
 use crate::config::keys::{HTTP, ON_CANCEL};
-use crate::config::reader::{At, Item, Reader, items};
+use crate::config::reader::{At, Item, Reader, items, type_name};
 
 /// What is done, and how, as it is written.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,6 +19,7 @@ pub(crate) struct Work {
     pub(crate) env_file: Option<At<String>>,
     pub(crate) pass_env: Option<At<Vec<String>>>,
     pub(crate) inherit_lock: Option<At<bool>>,
+    pub(crate) log_output: Option<At<bool>>,
 }
 
 /// A handler as it is written.
@@ -50,6 +52,7 @@ impl Work {
             "env_file" => self.env_file = reader.text(item, "a file, as \"/etc/app/env\""),
             "pass_env" => self.pass_env = pass_env(item, reader),
             "inherit_lock" => self.inherit_lock = reader.boolean(item),
+            "log_output" => self.log_output = reader.boolean(item),
             _ => match (&self.call, call(item, place, reader)) {
                 (_, None) => {}
                 (None, call) => self.call = call,
@@ -111,7 +114,7 @@ fn http(item: Item<'_>, place: &str, reader: &mut Reader) -> Option<At<Call>> {
         return None;
     };
     let address = address?;
-    let call = Http { method: method?, url: address.value, headers, on_cancel };
+    let call = Http { method: method?, url: address.value, headers, on_cancel, place: Place::default() };
     match call.check() {
         Ok(()) => Some(reader.at(item, Call::Http(call))),
         Err(why) => {
@@ -150,7 +153,9 @@ fn method(item: Item<'_>, reader: &mut Reader) -> Option<String> {
 
 fn url(item: Item<'_>, reader: &mut Reader) -> Option<At<String>> {
     let url = reader.text(item, "as \"http://127.0.0.1:8000/internal/jobs/{job}\"")?;
-    let rest = ["http://", "https://"].iter().find_map(|scheme| url.value.strip_prefix(scheme));
+    // A scheme may be written in any case.
+    let is = |scheme: &&str| url.value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let rest = ["http://", "https://"].iter().find(|scheme| is(scheme)).map(|scheme| &url.value[scheme.len()..]);
     let (title, right) = match rest {
         None => ("`url` must begin with http:// or https://", "as \"http://127.0.0.1:8000/{job}\""),
         Some(rest) if rest.is_empty() || rest.starts_with(['/', '?', '#', ':']) => {
@@ -171,25 +176,73 @@ fn url(item: Item<'_>, reader: &mut Reader) -> Option<At<String>> {
     None
 }
 
-fn headers(item: Item<'_>, reader: &mut Reader) -> BTreeMap<String, String> {
-    let Some(table) = reader.string_table(item, "as { Authorization = \"Bearer …\" }") else {
-        return BTreeMap::new();
-    };
+fn headers(item: Item<'_>, reader: &mut Reader) -> BTreeMap<String, Header> {
     let mut headers = BTreeMap::new();
-    for (name, value) in table.value {
+    let Some(table) = reader.table(item, "as { Authorization = { env = \"TOKEN\", prefix = \"Bearer \" } }") else {
+        return headers;
+    };
+    for entry in items(table) {
+        let name = entry.name();
         let is_token =
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
         if !is_token {
-            reader.wrong(value.key, format!("`{name}` is not a valid header name"), "letters, digits and -");
+            reader.wrong(entry.key.span(), format!("`{name}` is not a valid header name"), "letters, digits and -");
         } else if name.to_ascii_lowercase().starts_with("jobstile-") {
-            reader.wrong(value.key, format!("`{name}` is set by Jobstile"), "another name");
-        } else if value.value.contains(|c: char| c.is_control() && c != '\t') {
-            reader.wrong(value.span, format!("the header `{name}` has a control character"), "one line");
-        } else {
-            headers.insert(name, value.value);
+            reader.wrong(entry.key.span(), format!("`{name}` is set by Jobstile"), "another name");
+        } else if let Some(value) = header(entry, reader) {
+            headers.insert(name.to_owned(), value);
         }
     }
     headers
+}
+
+/// The value of a header: text, or a variable.
+fn header(item: Item<'_>, reader: &mut Reader) -> Option<Header> {
+    let name = item.name();
+    let Some(table) = item.value.get_ref().as_table() else {
+        let Some(text) = item.as_str() else {
+            let title = format!("`headers.{name}` takes a string, not {}", type_name(item.value.get_ref()));
+            reader.wrong(item.value.span(), title, "in quotes, or { env = \"TOKEN\" }");
+            return None;
+        };
+        if let Some(variable) = text.find('$').map(|at| &text[at..]) {
+            let named: String = variable.chars().skip(1).filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            if variable.starts_with("${") && variable.contains('}') {
+                let prefix = text.split('$').next().unwrap_or_default();
+                let right = format!("{{ env = \"{named}\", prefix = \"{prefix}\" }}");
+                let title = format!("nothing expands a variable in the header `{name}`");
+                reader.wrong(item.value.span(), title, right);
+                return None;
+            }
+        }
+        return one_line(item, name, text, reader).map(Header::Text);
+    };
+    let (mut variable, mut prefix) = (None, Some(String::new()));
+    for item in items(table) {
+        match item.name() {
+            "env" => variable = reader.text(item, "the name of a variable").map(|at| at.value),
+            "prefix" => {
+                prefix = reader.text(item, "as \"Bearer \"").and_then(|at| one_line(item, name, &at.value, reader))
+            }
+            other => {
+                let title = format!("unknown key `{other}` in the header `{name}`");
+                reader.wrong(item.key.span(), title, "there are env and prefix");
+                return None;
+            }
+        }
+    }
+    if variable.is_none() {
+        reader.wrong(item.value.span(), format!("the header `{name}` names no variable"), "{ env = \"TOKEN\" }");
+    }
+    Some(Header::Variable { name: variable?, prefix: prefix? })
+}
+
+fn one_line(item: Item<'_>, name: &str, text: &str, reader: &mut Reader) -> Option<String> {
+    if text.contains(|c: char| c.is_control() && c != '\t') {
+        reader.wrong(item.value.span(), format!("the header `{name}` has a control character"), "one line");
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 /// Reads `env`.

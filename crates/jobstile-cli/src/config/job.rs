@@ -27,6 +27,8 @@ pub(crate) struct JobConfig {
     pub(crate) policy: Policy,
     /// What it runs; none in a scenario.
     pub(crate) definition: Option<Definition>,
+    /// Whether the log may quote what it prints.
+    pub(crate) log_output: bool,
     /// Every effective value and where it came from.
     pub(crate) settings: Vec<Setting>,
     /// The head of its table.
@@ -37,6 +39,11 @@ impl JobConfig {
     /// One of its values.
     pub(crate) fn setting(&self, key: &str) -> Option<&Setting> {
         self.settings.iter().find(|setting| setting.key == key)
+    }
+
+    /// As it was written, if somebody wrote it.
+    pub(crate) fn written(&self, key: &str) -> Option<String> {
+        self.setting(key).filter(|setting| setting.origin != Origin::Default).map(Setting::shown)
     }
 }
 
@@ -65,7 +72,8 @@ pub(crate) fn build(parts: Parts<'_>, found: &mut Vec<Diagnostic>) -> Option<Job
         job.note_policy(&written, policy);
     }
     let definition = job.definition();
-    Some(JobConfig { policy: policy?, definition, settings: job.settings, spot: parts.spot.clone() })
+    let log_output = job.log_output();
+    Some(JobConfig { policy: policy?, definition, log_output, settings: job.settings, spot: parts.spot.clone() })
 }
 
 struct Job<'a, 'f> {

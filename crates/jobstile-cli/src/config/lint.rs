@@ -22,6 +22,7 @@ pub(crate) fn look(loaded: &mut Loaded) {
     for (name, job) in &loaded.jobs {
         found.extend(late_retry(name, job));
         found.extend(useless_limit(name, job));
+        found.extend(taken_literally(name, job));
     }
     found.extend(long_timeouts(loaded));
     loaded.warnings.append(&mut found);
@@ -49,7 +50,10 @@ pub(crate) fn look_around(loaded: &mut Loaded, runners: &Runners) {
             Definition::Shell(_) => "shell",
             _ => "command",
         };
-        let title = format!("`{name}` cannot run here: {why}");
+        let title = match why.strip_prefix("folder not found: ") {
+            Some(folder) => format!("the `cwd` of `{name}` does not exist: {folder}"),
+            None => format!("`{name}` cannot run here: {why}"),
+        };
         loaded.warnings.push(at(job, key, title, "its runs would wait until it can"));
     }
 }
@@ -134,4 +138,35 @@ fn useless_limit(name: &JobName, job: &JobConfig) -> Option<Diagnostic> {
             Some(at(job, "max_concurrent", title, "").help(help))
         }
     }
+}
+
+/// `~` and variables mean something to a shell only.
+fn taken_literally(name: &JobName, job: &JobConfig) -> Vec<Diagnostic> {
+    let (program, place) = match job.definition.as_ref() {
+        Some(Definition::Command(command)) => (command.argv.first(), &command.place),
+        Some(Definition::Shell(shell)) => (None, &shell.place),
+        Some(Definition::Http(http)) => (None, &http.place),
+        Some(Definition::Function(_)) | None => return vec![],
+    };
+    let env_file = place.env_file.as_ref().map(|file| file.display().to_string());
+    let paths = [("cwd", job.written("cwd")), ("command", program.cloned()), ("env_file", env_file)];
+    let warn = |(key, path): (&str, Option<String>)| {
+        let path = path?;
+        // A relative `cwd` is shown behind the folder of the file.
+        let is_home = path.split('/').next() == Some("~") || key == "cwd" && path.split('/').any(|part| part == "~");
+        let what = if is_home { "~" } else { variable(&path)? };
+        let title = format!("`{what}` in `{key}` of `{name}` is taken literally: nothing expands it");
+        Some(at(job, key, title, "write the whole path"))
+    };
+    paths.into_iter().filter_map(warn).collect()
+}
+
+/// The first `$NAME` or `${NAME}` of a path.
+fn variable(path: &str) -> Option<&str> {
+    let start = path.find('$')?;
+    let rest = &path[start + 1..];
+    let (open, name) = rest.strip_prefix('{').map_or((1, rest), |name| (2, name));
+    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+    let close = usize::from(open == 2 && name[end..].starts_with('}'));
+    (end > 0).then(|| &path[start..start + open + end + close])
 }

@@ -93,7 +93,15 @@ fn takes(takes: &Takes) -> Value {
         Takes::Headers => json!({
             "type": "object",
             "propertyNames": { "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" },
-            "additionalProperties": { "type": "string" },
+            "additionalProperties": { "anyOf": [
+                { "type": "string", "not": { "pattern": "\\$\\{.*\\}" } },
+                {
+                    "type": "object",
+                    "properties": { "env": { "type": "string", "minLength": 1 }, "prefix": { "type": "string", "minLength": 1 } },
+                    "required": ["env"],
+                    "additionalProperties": false,
+                },
+            ] },
         }),
         Takes::Variables => json!({
             "type": "object",

@@ -21,6 +21,12 @@ impl Times {
         Self { now, zone: TimeZone::system() }
     }
 
+    /// In the zone of this name.
+    #[cfg(test)]
+    pub(crate) fn in_zone(now: Time, zone: &str) -> Self {
+        Self { now, zone: TimeZone::get(zone).unwrap_or_else(|error| panic!("{error}")) }
+    }
+
     pub(crate) fn now(&self) -> Time {
         self.now
     }

@@ -101,6 +101,7 @@ fn definitions() -> HashMap<String, Defined> {
         definition: Definition::Function(erase(nothing)),
         shutdown_grace: Duration::from_secs(5),
         kill_after: Duration::from_secs(5),
+        log_output: true,
     };
     HashMap::from([(JOB.to_owned(), defined)])
 }

@@ -170,6 +170,7 @@ pub(crate) fn node(store: &Path) -> anyhow::Result<()> {
             definition: Definition::Function(Arc::clone(&function)),
             shutdown_grace: Duration::from_secs(5),
             kill_after: Duration::from_secs(5),
+            log_output: true,
         };
         (name(n), defined)
     };

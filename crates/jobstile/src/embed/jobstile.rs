@@ -110,7 +110,7 @@ impl Jobstile {
     /// [`Kind::Taken`] if a job of that name is added already, or belongs to another program that is at work.
     pub async fn add<A>(&self, job: Job<A>) -> Result<JobHandle<A>> {
         let (name, policy, definition) = job.checked()?;
-        let defined = Defined { definition, shutdown_grace: SHUTDOWN_GRACE, kill_after: KILL_AFTER };
+        let defined = Defined { definition, shutdown_grace: SHUTDOWN_GRACE, kill_after: KILL_AFTER, log_output: true };
         let mut jobs = self.shared.jobs.lock().await;
         if jobs.contains_key(name.as_str()) {
             return Err(Error::new(Kind::Taken, format!("job {name} is added already")));

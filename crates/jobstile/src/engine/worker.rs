@@ -31,6 +31,8 @@ pub struct Defined {
     pub shutdown_grace: Duration,
     /// How long it may take to end after it was asked to.
     pub kill_after: Duration,
+    /// Whether the log may quote what it prints.
+    pub log_output: bool,
 }
 
 impl Defined {

@@ -3,19 +3,17 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
 use super::keeper::protocol::Order;
-use super::{Attempt, Context};
+use super::{Attempt, Context, variables};
 
 /// Arguments up to this many bytes are also given as `JOBSTILE_ARGS`; always on standard input.
 pub const MAX_ARGS_VARIABLE: usize = 32 << 10;
-/// Largest environment file.
-pub const MAX_ENV_FILE: u64 = 1 << 20;
 /// What a command sees of the daemon's environment unasked; `LC_*` besides.
 const PASSED: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"];
 /// Where commands are looked for when there is no `PATH`; what `execvp` does.
@@ -141,7 +139,10 @@ fn reason(error: &io::Error, what: &str) -> String {
 
 impl Place {
     /// All variables a command sees but those of its attempt. Later ones win: the daemon's, `pass_env`, `env_file`, `env`.
-    fn variables(&self, environment: &BTreeMap<OsString, OsString>) -> Result<BTreeMap<OsString, OsString>, String> {
+    pub(super) fn variables(
+        &self,
+        environment: &BTreeMap<OsString, OsString>,
+    ) -> Result<BTreeMap<OsString, OsString>, String> {
         let mut variables: BTreeMap<OsString, OsString> = environment
             .iter()
             .filter(|(name, _)| passed(name) || self.pass_env.iter().any(|glob| fits(name, glob)))
@@ -149,7 +150,8 @@ impl Place {
             .collect();
         if let Some(file) = &self.env_file {
             let path = self.cwd.join(file);
-            variables.extend(env_file(&path)?);
+            let read = variables::of_file(&path)?.into_iter();
+            variables.extend(read.map(|entry| (entry.name.into(), entry.value.into())));
         }
         let own = self.env.iter().map(|(name, value)| (name.into(), value.into()));
         variables.extend(own);
@@ -166,73 +168,6 @@ fn fits(name: &OsStr, glob: &str) -> bool {
         Some(start) => name.as_bytes().starts_with(start.as_bytes()),
         None => name == glob,
     }
-}
-
-/// Reads a file of variables: `NAME=value` a line, `#` starts a comment line, an `export` in front is allowed.
-///
-/// A value in double quotes knows `\n`, `\t`, `\"`, `\\` and `\$`, one in single quotes nothing; anything else is taken as it
-/// stands, without the spaces around it. No variable is expanded. The last of several of one name wins.
-///
-/// Errors are sentences that name the file and the line.
-pub fn env_file(path: &Path) -> Result<Vec<(OsString, OsString)>, String> {
-    let wrong = |what: &dyn std::fmt::Display| format!("env_file {}: {what}", path.display());
-    let mut text = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(MAX_ENV_FILE + 1).read_to_end(&mut text))
-        .map_err(|error| format!("{}: {}", reason(&error, "env_file"), path.display()))?;
-    if text.len() as u64 > MAX_ENV_FILE {
-        return Err(wrong(&"larger than 1 MiB"));
-    }
-    let mut variables = Vec::new();
-    for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
-        let line = line.trim_ascii();
-        if line.is_empty() || line.starts_with(b"#") {
-            continue;
-        }
-        let variable = variable(line).ok_or_else(|| wrong(&format_args!("line {} is not NAME=value", number + 1)))?;
-        variables.push(variable);
-    }
-    Ok(variables)
-}
-
-fn variable(line: &[u8]) -> Option<(OsString, OsString)> {
-    let line = match line.strip_prefix(b"export") {
-        Some(rest) if rest.first().is_some_and(u8::is_ascii_whitespace) => rest.trim_ascii_start(),
-        _ => line,
-    };
-    let equals = line.iter().position(|byte| *byte == b'=')?;
-    let (name, value) = (line[..equals].trim_ascii_end(), line[equals + 1..].trim_ascii_start());
-    let fine = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    if name.is_empty() || !name.iter().all(fine) || name[0].is_ascii_digit() {
-        return None;
-    }
-    let value = match value.first() {
-        Some(b'"') => quoted(&value[1..])?,
-        Some(b'\'') => value[1..].strip_suffix(b"'")?.to_vec(),
-        _ => value.to_vec(),
-    };
-    if value.contains(&0) {
-        return None;
-    }
-    Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value)))
-}
-
-fn quoted(text: &[u8]) -> Option<Vec<u8>> {
-    let mut value = Vec::with_capacity(text.len());
-    let mut bytes = text.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => return bytes.as_slice().is_empty().then_some(value),
-            b'\\' => match bytes.next()? {
-                b'n' => value.push(b'\n'),
-                b't' => value.push(b'\t'),
-                known @ (b'"' | b'\\' | b'$' | b'`') => value.push(*known),
-                other => value.extend([b'\\', *other]),
-            },
-            other => value.push(*other),
-        }
-    }
-    None
 }
 
 /// What the keeper is told to start.
@@ -281,51 +216,6 @@ pub(super) fn order(context: &Context, attempt: &Attempt, program: &Program) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parse(line: &str) -> Option<(String, String)> {
-        let (name, value) = variable(line.trim().as_bytes())?;
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    }
-
-    #[test]
-    fn variables_of_a_file() {
-        let table = [
-            ("A=1", Some(("A", "1"))),
-            ("A=", Some(("A", ""))),
-            ("A = spaced out  ", Some(("A", "spaced out"))),
-            ("export A=1", Some(("A", "1"))),
-            ("export\tA=1", Some(("A", "1"))),
-            ("exported=1", Some(("exported", "1"))),
-            ("A=b=c", Some(("A", "b=c"))),
-            ("A=it's # not a comment", Some(("A", "it's # not a comment"))),
-            ("A=\"a b\"", Some(("A", "a b"))),
-            (r#"A="say \"hi\"\n\$HOME \x""#, Some(("A", "say \"hi\"\n$HOME \\x"))),
-            (r"A='$HOME \n'", Some(("A", r"$HOME \n"))),
-            ("A=$HOME", Some(("A", "$HOME"))),
-            ("A=\"open", None),
-            ("A=\"a\" b", None),
-            ("A='open", None),
-            ("A", None),
-            ("=1", None),
-            ("1A=1", None),
-            ("A B=1", None),
-            ("A=\0", None),
-        ];
-        for (line, expected) in table {
-            let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            assert_eq!(parse(line), expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn a_huge_env_file_is_refused() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = dir.path().join("env");
-        fs::write(&path, vec![b'#'; MAX_ENV_FILE as usize]).expect("written");
-        assert_eq!(env_file(&path), Ok(Vec::new()));
-        fs::write(&path, vec![b'#'; MAX_ENV_FILE as usize + 1]).expect("written");
-        assert_eq!(env_file(&path), Err(format!("env_file {}: larger than 1 MiB", path.display())));
-    }
 
     #[test]
     fn a_name_is_passed_on_when_it_is_named() {

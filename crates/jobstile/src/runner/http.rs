@@ -4,6 +4,7 @@ mod client;
 mod words;
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use url::Url;
 
 use self::client::{Client, Failed};
 use self::words::{MAX_BEGINNING, cause, first_text};
+use super::command::Place;
 use super::keeper::{stopped, timer};
 use super::output::{self, Writer};
 use super::{Attempt, Ended, Outcome, Stop, result};
@@ -47,10 +49,35 @@ pub struct Http {
     /// Where to; `{job}` stands for the job's name.
     pub url: String,
     /// Further headers; those named above cannot be changed.
-    pub headers: BTreeMap<String, String>,
+    pub headers: BTreeMap<String, Header>,
     /// Where to say that an attempt was cancelled, interrupted or timed out: one POST with the headers of the call and
     /// `Jobstile-Outcome`, so that the server can end its work. Nobody is told by default.
     pub on_cancel: Option<String>,
+    /// Where the variables of headers come from: those that a command there would see.
+    pub place: Place,
+}
+
+/// The value of a header. It may be a secret: it is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Header {
+    /// This text.
+    Text(String),
+    /// A variable, read at each call.
+    Variable {
+        /// Its name.
+        name: String,
+        /// What stands before its value: `Bearer `.
+        prefix: String,
+    },
+}
+
+impl std::fmt::Debug for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("Text(…)"),
+            Self::Variable { name, .. } => write!(f, "Variable({name})"),
+        }
+    }
 }
 
 struct Request {
@@ -68,10 +95,31 @@ impl Http {
         if let Some(on_cancel) = &self.on_cancel {
             address(on_cancel, "job")?;
         }
-        self.request("job").map(drop)
+        self.request("job", |_, name, prefix| Ok(format!("{prefix}{name}"))).map(drop)
     }
 
-    fn request(&self, job: &str) -> Result<Request, String> {
+    /// Can it be made with the variables that there are?
+    pub(super) fn can_call(&self, environment: &BTreeMap<OsString, OsString>) -> Result<(), String> {
+        self.with_variables("job", environment).map(drop)
+    }
+
+    fn with_variables(&self, job: &str, environment: &BTreeMap<OsString, OsString>) -> Result<Request, String> {
+        let needs = self.headers.values().any(|header| matches!(header, Header::Variable { .. }));
+        let variables = if needs { self.place.variables(environment)? } else { BTreeMap::new() };
+        self.request(job, |header, name, prefix| match variables.get(OsStr::new(name)).map(|value| value.to_str()) {
+            Some(Some(value)) => Ok(format!("{prefix}{value}")),
+            Some(None) => Err(format!("the variable {name} of header {header} is not UTF-8")),
+            None => {
+                Err(format!("the variable {name} of header {header} is not set: give it by env, env_file or pass_env"))
+            }
+        })
+    }
+
+    fn request(
+        &self,
+        job: &str,
+        variable: impl Fn(&HeaderName, &str, &str) -> Result<String, String>,
+    ) -> Result<Request, String> {
         let method = Method::from_bytes(self.method.as_bytes())
             .map_err(|_| format!("not an HTTP method: {}", text::clean(&self.method)))?;
         let url = address(&self.url, job)?;
@@ -81,9 +129,14 @@ impl Http {
         for (name, value) in &self.headers {
             let header =
                 HeaderName::try_from(name).map_err(|_| format!("not the name of a header: {}", text::clean(name)))?;
+            let value = match value {
+                Header::Text(text) => text.clone(),
+                Header::Variable { name, prefix } => variable(&header, name, prefix)?,
+            };
             // The value may be a secret and is not shown.
-            let value = HeaderValue::try_from(value)
+            let mut value = HeaderValue::try_from(value)
                 .map_err(|_| format!("the value of header {header} has characters it cannot have"))?;
+            value.set_sensitive(true);
             headers.insert(header, value);
         }
         Ok(Request { method, url, headers })
@@ -140,9 +193,10 @@ impl Caller {
         dir: &Path,
         attempt: &Attempt,
         http: &Http,
+        environment: &BTreeMap<OsString, OsString>,
         mut stop: watch::Receiver<Option<Stop>>,
     ) -> Ended {
-        let prepared = http.request(&attempt.job).and_then(|request| {
+        let prepared = http.with_variables(&attempt.job, environment).and_then(|request| {
             let writer = Writer::create(dir, attempt.run, attempt.fence)
                 .map_err(|error| format!("cannot keep output in {}: {error}", dir.display()))?;
             Ok((self.client()?, request, writer))
@@ -160,7 +214,7 @@ impl Caller {
         };
         writer.close();
         if matches!(ended.outcome, Outcome::Timeout | Outcome::Cancelled | Outcome::Interrupted) {
-            tell(client, http, attempt, ended.outcome).await;
+            tell(client, http, attempt, environment, ended.outcome).await;
         }
         if let Ok(output) = output::read(dir, attempt.run, attempt.fence) {
             ended.output = output;
@@ -170,10 +224,16 @@ impl Caller {
 }
 
 /// Tells the server that the attempt was ended, if it wants to know.
-async fn tell(client: &Client, http: &Http, attempt: &Attempt, outcome: Outcome) {
+async fn tell(
+    client: &Client,
+    http: &Http,
+    attempt: &Attempt,
+    environment: &BTreeMap<OsString, OsString>,
+    outcome: Outcome,
+) {
     let Some(on_cancel) = &http.on_cancel else { return };
     let told = async {
-        let mut request = http.request(&attempt.job)?;
+        let mut request = http.with_variables(&attempt.job, environment)?;
         (request.method, request.url) = (Method::POST, address(on_cancel, &attempt.job)?);
         let word = HeaderValue::from_static(outcome.as_str());
         request.headers.insert(HeaderName::from_static("jobstile-outcome"), word);
@@ -300,6 +360,7 @@ mod tests {
             url: url.to_owned(),
             headers: BTreeMap::new(),
             on_cancel: None,
+            place: Place::default(),
         };
         assert_eq!(http("POST", "http://127.0.0.1:8000/jobs/{job}").check(), Ok(()));
         let wrong = http("PO ST", "http://localhost").check();

@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use jobstile::runner::{Attempt, Definition, Ended, Http, Outcome, Stop, output};
+use jobstile::runner::command::Place;
+use jobstile::runner::{Attempt, Definition, Ended, Header, Http, Outcome, Stop, output};
 use tokio::sync::watch;
 
 use crate::{Node, attempt};
@@ -56,12 +57,42 @@ fn says(text: &'static str) -> impl Fn(&mut TcpStream) + Send + 'static {
 }
 
 fn call(method: &str, url: String) -> Definition {
-    let headers = BTreeMap::from([("X-Token".to_owned(), "secret".to_owned())]);
-    Definition::Http(Http { method: method.to_owned(), url, headers, on_cancel: None })
+    let headers = BTreeMap::from([("X-Token".to_owned(), Header::Text("secret".to_owned()))]);
+    Definition::Http(Http { method: method.to_owned(), url, headers, on_cancel: None, place: Place::default() })
 }
 
 async fn run(attempt: Attempt, definition: &Definition) -> Ended {
     Node::new().run(attempt, definition).await
+}
+
+/// The token of a header stands in no configuration: it is a variable, given as those of a command are.
+#[tokio::test]
+async fn a_header_may_be_a_variable() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("env"), "TOKEN=from a file # prod\n").expect("written");
+    let header = Header::Variable { name: "TOKEN".to_owned(), prefix: "Bearer ".to_owned() };
+    let of = |place: Place, address: &str| {
+        let headers = BTreeMap::from([("Authorization".to_owned(), header.clone())]);
+        Definition::Http(Http {
+            method: "POST".to_owned(),
+            url: format!("http://{address}/"),
+            headers,
+            on_cancel: None,
+            place,
+        })
+    };
+    let env_file = Place { cwd: folder.path().to_owned(), env_file: Some("env".into()), ..Place::default() };
+    let env = Place { env: BTreeMap::from([("TOKEN".to_owned(), "from env".to_owned())]), ..env_file.clone() };
+    for (place, value) in [(env_file, "Bearer from a file"), (env, "Bearer from env")] {
+        let (address, heard) = server(says("HTTP/1.1 204 No Content\r\n\r\n"));
+        let definition = of(place, &address.to_string());
+        assert_eq!(run(attempt("null"), &definition).await.outcome, Outcome::Success);
+        assert_eq!(heard.recv().expect("a call").headers["authorization"], value);
+        assert!(!format!("{definition:?}").contains("from a file"), "a secret is never shown");
+    }
+    let absent = run(attempt("null"), &of(Place::default(), "127.0.0.1:1")).await;
+    let why = "the variable TOKEN of header authorization is not set: give it by env, env_file or pass_env";
+    assert_eq!((absent.outcome, absent.message.as_deref()), (Outcome::NotStarted, Some(why)));
 }
 
 #[tokio::test]
@@ -304,8 +335,9 @@ async fn a_server_that_wants_to_know_is_told_of_an_end() {
     let (told_at, told) = server(says("HTTP/1.1 204 No Content\r\n\r\n"));
     let (address, _hung_up) = silent();
     let on_cancel = Some(format!("http://{told_at}/cancel/{{job}}"));
-    let headers = BTreeMap::from([("X-Token".to_owned(), "secret".to_owned())]);
-    let http = Http { method: "GET".to_owned(), url: format!("http://{address}/"), headers, on_cancel };
+    let headers = BTreeMap::from([("X-Token".to_owned(), Header::Text("secret".to_owned()))]);
+    let place = Place::default();
+    let http = Http { method: "GET".to_owned(), url: format!("http://{address}/"), headers, on_cancel, place };
     let attempt = Attempt { timeout: Some(Duration::from_millis(50)), ..attempt("{\"a\":1}") };
     let (run_id, fence) = (attempt.run, attempt.fence);
     assert_eq!(run(attempt, &Definition::Http(http)).await.outcome, Outcome::Timeout);

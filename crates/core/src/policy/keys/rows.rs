@@ -336,15 +336,15 @@ pub const KEYS: &[Key] = &[
         table: Table::Http,
         takes: Takes::Headers,
         default: Words("none besides its own"),
-        about: "Headers of the call. Their values are never shown.",
+        about: "Headers of the call: text, or `{ env = \"TOKEN\", prefix = \"Bearer \" }` for a variable. Their values are never shown.",
         meaning: Meaning::Program,
     },
     Key {
         path: "http.on_cancel",
         table: Table::Http,
         takes: Takes::Table(Table::OnCancel),
-        default: Words("nobody is told"),
-        about: "The call that tells the server of an attempt that was cancelled, interrupted or timed out.",
+        default: Nothing,
+        about: "Whom to tell that an attempt was cancelled, interrupted or timed out, so that the server can stop its work.",
         meaning: Meaning::Program,
     },
     Key {
@@ -352,7 +352,7 @@ pub const KEYS: &[Key] = &[
         table: Table::OnCancel,
         takes: Takes::Address,
         default: Words("must be written"),
-        about: "The address of that call, a POST with the headers of the call and `Jobstile-Outcome`.",
+        about: "Gets one POST with the headers of the call and `Jobstile-Outcome`.",
         meaning: Meaning::Program,
     },
     Key {
@@ -368,7 +368,7 @@ pub const KEYS: &[Key] = &[
         table: Table::Job,
         takes: Takes::Variables,
         default: Nothing,
-        about: "Variables that a command sees. Their values are never shown.",
+        about: "Variables that a command sees, and that a header may name. Their values are never shown.",
         meaning: Meaning::Program,
     },
     Key {
@@ -376,7 +376,7 @@ pub const KEYS: &[Key] = &[
         table: Table::Job,
         takes: Takes::Text,
         default: Nothing,
-        about: "A file of variables that a command sees, read before each attempt.",
+        about: "A file of such variables, read before each attempt.",
         meaning: Meaning::Program,
     },
     Key {
@@ -384,7 +384,7 @@ pub const KEYS: &[Key] = &[
         table: Table::Job,
         takes: Takes::Names,
         default: Nothing,
-        about: "Variables of the daemon that a command sees too.",
+        about: "Variables of the daemon that are given too.",
         meaning: Meaning::Program,
     },
     Key {
@@ -393,6 +393,14 @@ pub const KEYS: &[Key] = &[
         takes: Takes::Flag,
         default: Is("true"),
         about: "Whether a command inherits the descriptor that proves its attempt is still going.",
+        meaning: Meaning::Program,
+    },
+    Key {
+        path: "log_output",
+        table: Table::Job,
+        takes: Takes::Flag,
+        default: Is("true"),
+        about: "Whether the log may quote the last line that a failed attempt printed.",
         meaning: Meaning::Program,
     },
 ];

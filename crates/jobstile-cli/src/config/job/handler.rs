@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jobstile::runner::command::Place;
-use jobstile::runner::{Command, Definition, Shell};
+use jobstile::runner::{Command, Definition, Http, Shell};
 use serde_json::{Value, json};
 
 use super::Job;
@@ -43,49 +43,60 @@ impl Job<'_, '_> {
                     self.note("http.on_cancel", url, Some(at));
                 }
                 self.not_for_a_call();
-                Some(Definition::Http(call))
+                let place = self.variables();
+                Some(Definition::Http(Http { place, ..call }))
             }
         }
     }
 
+    /// Where a command runs and what it sees.
     fn place(&mut self) -> Place {
+        let place = self.variables();
+        let inherit_lock_at = self.work(|w| w.inherit_lock.as_ref());
+        self.note("cwd", place.cwd.display().to_string(), self.work(|w| w.cwd.as_ref()));
+        if let Some(at) = inherit_lock_at {
+            self.note("inherit_lock", at.value, Some(at));
+        }
+        Place { inherit_lock: inherit_lock_at.is_none_or(|at| at.value), ..place }
+    }
+
+    /// The variables that a command sees, or that a header names.
+    fn variables(&mut self) -> Place {
         let cwd_at = self.work(|w| w.cwd.as_ref());
         let env_at = self.work(|w| w.env.as_ref());
         let env_file_at = self.work(|w| w.env_file.as_ref());
         let pass_env_at = self.work(|w| w.pass_env.as_ref());
-        let inherit_lock_at = self.work(|w| w.inherit_lock.as_ref());
         let folder = self.parts.folder.unwrap_or_else(|| Path::new("."));
+        // Merged by name: the most specific one wins.
+        let layers: Vec<_> = self.layers().filter_map(|layer| layer.work.env.as_ref()).collect();
+        let env = layers.into_iter().rev().flat_map(|at| &at.value);
         let place = Place {
             cwd: cwd_at.map_or_else(|| folder.to_owned(), |at| folder.join(&at.value)),
-            env: env_at
-                .into_iter()
-                .flat_map(|at| &at.value)
-                .map(|(name, at)| (name.clone(), at.value.clone()))
-                .collect(),
+            env: env.map(|(name, at)| (name.clone(), at.value.clone())).collect(),
             env_file: env_file_at.map(|at| PathBuf::from(&at.value)),
             pass_env: pass_env_at.map_or(vec![], |at| at.value.clone()),
-            inherit_lock: inherit_lock_at.is_none_or(|at| at.value),
+            ..Place::default()
         };
-        self.note("cwd", place.cwd.display().to_string(), cwd_at);
         // Values may be secrets.
         self.note("env", json!(place.env.keys().collect::<Vec<_>>()), env_at);
         self.note("env_file", place.env_file.as_ref().map_or(Value::Null, |file| json!(file)), env_file_at);
         self.note("pass_env", json!(place.pass_env), pass_env_at);
-        if let Some(at) = inherit_lock_at {
-            self.note("inherit_lock", at.value, Some(at));
-        }
         place
+    }
+
+    /// Whether the log may quote what it prints.
+    pub(super) fn log_output(&mut self) -> bool {
+        let at = self.work(|w| w.log_output.as_ref());
+        if let Some(at) = at {
+            self.note("log_output", at.value, Some(at));
+        }
+        at.is_none_or(|at| at.value)
     }
 
     /// Those of `[defaults]` are for the commands among the jobs.
     fn not_for_a_call(&mut self) {
-        let spans = [
-            ("cwd", self.own_key(|w| w.cwd.as_ref())),
-            ("env", self.own_key(|w| w.env.as_ref())),
-            ("env_file", self.own_key(|w| w.env_file.as_ref())),
-            ("pass_env", self.own_key(|w| w.pass_env.as_ref())),
-            ("inherit_lock", self.own_key(|w| w.inherit_lock.as_ref())),
-        ];
+        let spans =
+            [("cwd", self.own_key(|w| w.cwd.as_ref())), ("inherit_lock", self.own_key(|w| w.inherit_lock.as_ref()))];
         for (key, span) in spans {
             let Some(span) = span else { continue };
             let title = format!("`{key}` belongs to a command, and job `{}` is an HTTP call", self.name());

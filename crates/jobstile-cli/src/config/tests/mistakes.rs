@@ -112,6 +112,9 @@ fn handlers() {
         "[jobs.a]\nhttp = { url = \"http://h/{name}\" }",
         "[jobs.a]\nhttp = { url = \"http://{job}/\" }",
         "[jobs.a]\nhttp = { url = \"http:///x\" }",
+        "[jobs.a]\nhttp = { url = \"http://h/\", headers = { Authorization = \"Bearer ${TOKEN}\" } }",
+        "[jobs.a]\nhttp = { url = \"http://h/\", headers = { Authorization = { prefix = \"Bearer \" } } }",
+        "[jobs.a]\nhttp = { url = \"http://h/\", headers = { Authorization = { env = \"TOKEN\", suffix = \"x\" } } }",
         "[jobs.a]\nhttp = { url = \"http://h:99999/\" }",
         "[jobs.a]\nhttp = { url = \"http://h/\", headers = { \"a b\" = \"x\", Jobstile-Fence = \"1\", A = 1 } }\ncwd = \"/\"",
         "[jobs.a]\ncommand = [\"df\"]\nenv = { \"A=B\" = \"1\", JOBSTILE_RUN_ID = \"1\", C = 1 }",
@@ -184,6 +187,9 @@ fn what_looks_wrong() {
         "[jobs.a]\nevery = \"1m\"\ncommand = [\"df\"]",
         "[jobs.a]\nevery = \"1m\"\ncommand = [\"df\"]\n[jobs.b]\nevery = \"1m\"\ncommand = [\"df\"]",
         "[defaults]\nevery = \"1m\"\ncommand = [\"df\"]\n[jobs.a]\n[jobs.b]\n[jobs.c]\n",
+        // What only a shell would expand.
+        "[jobs.a]\ncommand = [\"~/bin/x\"]\ncwd = \"$HOME/app\"\nenv_file = \"${HOME}/env\"",
+        "[jobs.a]\nshell = \"cd ~ && echo $HOME\"\ncwd = \"~/app\"",
         // A limit that means nothing.
         "[jobs.a]\nmonitoring = true\nevery = \"1h\"\nmax_concurrent = 4\ncommand = [\"df\"]",
         // Keys that mean nothing.
@@ -194,6 +200,8 @@ fn what_looks_wrong() {
 #[test]
 fn nothing_is_said_about_what_is_right() {
     for text in [
+        "[jobs.a]\nevery = \"6m\"\nhttp = { url = \"HTTP://h/{job}\", headers = { A = { env = \"T\", prefix = \"Bearer \" } } }\npass_env = [\"T\"]",
+        "[jobs.a]\nevery = \"6m\"\nshell = \"echo $HOME ~\"",
         // Exactly at the borders of the lints.
         "[jobs.a]\nevery = \"1m\"\ntimeout = \"10m\"\nattempts = 3\nbackoff = { delay = \"1m\" }\ncommand = [\"df\"]",
         "[jobs.a]\nevery = \"6m\"\ncommand = [\"df\"]",

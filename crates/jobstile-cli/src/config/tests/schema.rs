@@ -137,6 +137,13 @@ fn the_schema_and_the_reader_refuse_the_same() {
         "[jobs.a]\nhttp = { url = \"http://h/\", method = \"get\" }",
         "[jobs.a]\nhttp = { url = \"http://h/\", headers = { \"a b\" = \"x\" } }",
         "[jobs.a]\nhttp = { url = \"http://h/\", headers = { A = 1 } }",
+        "[jobs.a]\nhttp = { url = \"http://h/\", headers = { A = \"Bearer ${TOKEN}\" } }",
+        "[jobs.a]\nhttp = { url = \"http://h/\", headers = { A = { prefix = \"Bearer \" } } }",
+        "[jobs.a]\nhttp = { url = \"http://h/\", headers = { A = { env = \"T\", suffix = \"x\" } } }",
+        "[jobs.a]\nhttp = { url = \"http://h/\", on_cancel = \"http://h/c\" }",
+        "[jobs.a]\nhttp = { url = \"http://h/\", on_cancel = {} }",
+        "[jobs.a]\nhttp = { url = \"http://h/\", on_cancel = { url = \"h\" } }",
+        "[jobs.a]\ncommand = [\"df\"]\nlog_output = \"no\"",
         "[defaults]\nattempts = 0\n[jobs.a]\ncommand = [\"df\"]",
     ];
     let inside = inside.iter().map(|keys| job(keys));

@@ -91,7 +91,8 @@ fn a_key_of_a_job_displaces_that_of_defaults_whole() {
     assert_eq!(a.place.env, BTreeMap::from([("A".into(), "1".into())]));
     let Some(Definition::Shell(b)) = &loaded.jobs["b"].definition else { panic!("{:?}", loaded.jobs["b"]) };
     assert_eq!((b.line.as_str(), b.place.cwd.as_path()), ("true", Path::new("/tmp")));
-    assert_eq!(b.place.env, BTreeMap::from([("B".into(), "2".into())]));
+    // `env` alone is merged, by name.
+    assert_eq!(b.place.env, BTreeMap::from([("A".into(), "1".into()), ("B".into(), "2".into())]));
     let Some(Definition::Http(c)) = &loaded.jobs["c"].definition else { panic!("{:?}", loaded.jobs["c"]) };
     assert_eq!((c.method.as_str(), c.url.as_str()), ("POST", "http://h/{job}"));
 }

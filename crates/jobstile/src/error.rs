@@ -1,8 +1,10 @@
 //! What can go wrong, in one type.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use jobstile_core::policy::Mistake;
+use jobstile_core::policy::keys::LONGEST;
 
 /// What kind of thing went wrong; programs turn it into an exit code or a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,38 @@ pub enum Kind {
     Invariant,
     /// The other side went away.
     Closed,
+    /// A handler failed, and says what is to follow.
+    Failed,
+}
+
+/// What is to follow a failed attempt, by the word of its handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Wish {
+    /// No other attempt.
+    #[error("not tried again")]
+    GiveUp,
+    /// Another one after this time, if there are attempts left.
+    #[error("to be tried again in {0:?}")]
+    RetryIn(Duration),
+}
+
+/// Causes of an error that are looked through.
+const MAX_CAUSES: usize = 16;
+
+impl Wish {
+    /// The wish of an error, or of one of its causes.
+    pub(crate) fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        for _ in 0..MAX_CAUSES {
+            let error = next?;
+            let whole = error.downcast_ref::<Error>().and_then(|error| error.wish);
+            if let Some(wish) = whole.or_else(|| error.downcast_ref::<Self>().copied()) {
+                return Some(wish);
+            }
+            next = error.source();
+        }
+        None
+    }
 }
 
 /// What went wrong: a kind, a sentence that names the thing, and the cause.
@@ -36,6 +70,7 @@ pub struct Error {
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
     mistakes: Vec<Mistake>,
+    wish: Option<Wish>,
 }
 
 /// A result with Jobstile's error.
@@ -44,7 +79,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error with a sentence.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None, mistakes: vec![] }
+        Self { kind, message: message.into(), source: None, mistakes: vec![], wish: None }
     }
 
     /// The same with its cause.
@@ -52,6 +87,18 @@ impl Error {
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(cause.into());
         self
+    }
+
+    /// A failure of a handler after which there is no other attempt: the run ends `dead`.
+    pub fn give_up(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { wish: Some(Wish::GiveUp), ..Self::new(Kind::Failed, cause.into().to_string()) }
+    }
+
+    /// A failure of a handler whose next attempt, if there is one left, starts after this time instead of the backoff's. At
+    /// most ten years.
+    pub fn retry_in(delay: Duration, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let wish = Some(Wish::RetryIn(delay.min(LONGEST)));
+        Self { wish, ..Self::new(Kind::Failed, cause.into().to_string()) }
     }
 
     /// A broken promise: a bug that was stopped.
@@ -98,7 +145,8 @@ impl std::fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        None
+        // What an error type of somebody else's hides of its inside, it gives on as a cause.
+        self.wish.as_ref().map(|wish| wish as _)
     }
 }
 

@@ -80,6 +80,67 @@ pub struct Came {
     pub waited: Option<Duration>,
 }
 
+/// How important a fact is to those who read logs; the most important first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Somebody has to look.
+    Error,
+    /// It may become a trouble.
+    Warn,
+    /// What happens.
+    Info,
+    /// What happens, in detail.
+    Debug,
+}
+
+impl Decided {
+    /// What a log says of it.
+    #[must_use]
+    pub fn headline(&self) -> (Level, &'static str) {
+        if self.replayed {
+            return (Level::Debug, "Trigger id seen before, first answer given again");
+        }
+        if self.decision == Decision::Admitted {
+            return (Level::Info, "Scheduled job enqueued successfully");
+        }
+        let is_skip = self.decision == Decision::Skipped;
+        let no_place = matches!(self.code, Code::ConcurrencyLimit | Code::QueueFull);
+        let duplicate = matches!(self.code, Code::DuplicateWaiting | Code::DuplicateRunning | Code::DuplicateRecent);
+        let of_monitoring = duplicate && self.aggressive;
+        let message = if is_skip && (no_place || of_monitoring && self.source == Source::Schedule) {
+            "Skipping job execution - concurrency limit reached"
+        } else if is_skip && of_monitoring {
+            "Deduplicating monitoring job in executor"
+        } else {
+            "Trigger decided"
+        };
+        (Level::Info, message)
+    }
+}
+
+impl Came {
+    /// What a log says of it. `None` means nothing: the decision of its trigger has said it.
+    #[must_use]
+    pub fn headline(&self) -> Option<(Level, &'static str)> {
+        if self.code == Some(Code::ConcurrentExecutionDetected) {
+            return Some((Level::Info, "Final execution check - skipping duplicate monitoring job"));
+        }
+        Some(match (self.state, self.ended.as_ref().map(|ended| ended.outcome)) {
+            (State::Running, _) => (Level::Info, "Run started"),
+            (State::Succeeded, _) => (Level::Info, "Run succeeded"),
+            (State::Retrying, _) => (Level::Warn, "Run failed, retrying"),
+            (State::Dead, _) => (Level::Error, "Run dead"),
+            (State::Refused, _) => (Level::Info, "Run refused"),
+            (State::Cancelled, _) => (Level::Info, "Run cancelled"),
+            (State::Expired, _) => (Level::Warn, "Run expired"),
+            (State::Queued, Some(Outcome::Interrupted)) => (Level::Info, "Run interrupted, starts again"),
+            (State::Queued, Some(Outcome::Lost)) => (Level::Warn, "Run lost, starts again"),
+            (State::Queued, Some(_)) => (Level::Warn, "Run could not be started, starts again"),
+            (State::Queued, None) | (State::Scheduled, _) => return None,
+        })
+    }
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {

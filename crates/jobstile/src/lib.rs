@@ -43,8 +43,10 @@ pub mod scenario;
 pub mod store;
 pub mod text;
 
-pub use embed::{Decision, Dedup, Job, JobHandle, Jobstile, TriggerOptions};
-pub use error::{Error, Kind, Result};
+pub use embed::{
+    Builder, Client, Decision, Dedup, End, Job, JobHandle, Jobstile, MAX_BEHIND, Subscription, TriggerOptions, Waited,
+};
+pub use error::{Error, Kind, Result, Wish};
 pub use jobstile_core as core;
 pub use jobstile_core::policy::written::Overlap;
 pub use jobstile_core::policy::{Backoff, Mistake, Priority};

@@ -28,7 +28,7 @@ use jobstile_core::time::Time;
 use jobstile_core::trigger::{Source, When};
 
 use crate::args::{Args, BadArgs};
-use crate::error::Result;
+use crate::error::{Result, Wish};
 use crate::fact::Fact;
 use crate::store::{Counters, NodeRow, Printed, PruneBefore, Reload, Tables};
 
@@ -267,6 +267,10 @@ pub struct Settle {
     pub took: Option<Duration>,
     /// 0 to 1: the share of the backoff's random tenth.
     pub jitter: f64,
+    /// What it gave back to those who wait for the run, as JSON.
+    pub result: Option<String>,
+    /// What a function wants to follow its failure.
+    pub wish: Option<Wish>,
 }
 
 /// How a job is paused.

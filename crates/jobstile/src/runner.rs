@@ -33,6 +33,8 @@ use jobstile_core::id::{Fence, RunId};
 pub use jobstile_core::outcome::Outcome;
 use tokio::sync::watch;
 
+use crate::error::Wish;
+
 pub use self::command::{Command, Program, Shell};
 pub use self::echo::EchoForm;
 pub use self::function::{ErasedHandler, Handler, Run};
@@ -119,6 +121,8 @@ pub struct Ended {
     pub message: Option<String>,
     /// How long the server asked us to wait before the next attempt, at most a day.
     pub retry_after: Option<Duration>,
+    /// What a function wants to follow its failure.
+    pub wish: Option<Wish>,
     /// What it gave back to those who wait for the run, as JSON of at most [`result::MAX_RESULT`] bytes.
     pub result: Option<String>,
     /// What is kept of what it said. Its file stays until [`output::remove`].
@@ -132,6 +136,7 @@ impl Ended {
             exit: None,
             message: message.into().map(|message| crate::text::clean_to(&message, MAX_MESSAGE)),
             retry_after: None,
+            wish: None,
             result: None,
             output: Output::default(),
         }

@@ -233,6 +233,8 @@ impl World {
             retry_after: None,
             took: None,
             jitter: 0.0,
+            result: None,
+            wish: None,
         }))?;
         self.claim_again = true;
         Ok(true)

@@ -361,6 +361,7 @@ pub(crate) trait Tables {
 
     fn insert_attempt(&mut self, attempt: &AttemptRow) -> Result<()>;
     fn insert_output(&mut self, run: RunId, n: u32, printed: &Printed) -> Result<()>;
+    fn insert_result(&mut self, run: RunId, json: &str) -> Result<()>;
 
     fn take_slot(&mut self, job: JobId, run: RunId, fence: Fence) -> Result<bool>;
     /// The slot's number, if it was held by this run and fence.

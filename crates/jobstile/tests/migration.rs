@@ -191,6 +191,8 @@ impl World {
                 retry_after: None,
                 took: None,
                 jitter: 0.0,
+                result: None,
+                wish: None,
             }));
         }
     }

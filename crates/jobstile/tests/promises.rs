@@ -232,6 +232,8 @@ impl World {
                     retry_after: None,
                     took: None,
                     jitter: 0.5,
+                    result: None,
+                    wish: None,
                 }));
             }
             Step::Wait { seconds } => {

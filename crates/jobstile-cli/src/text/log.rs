@@ -128,7 +128,7 @@ fn admitted(fact: &Decided) -> Vec<Line> {
         .text("action", "scheduled")
         .text("reason", "within_limits")
         .end_of_seed();
-    let enqueued = Line::new(fact.at, Level::Info, "Scheduled job enqueued successfully")
+    let enqueued = Line::new(fact.at, Level::Info, fact.headline().1)
         .text("job_type", job)
         .number("pending_count", fact.waiting)
         .end_of_seed();
@@ -144,7 +144,7 @@ fn skipped(fact: &Decided) -> Line {
     let of_monitoring = duplicate && fact.aggressive;
     if no_place || (of_monitoring && fact.source == Source::Schedule) {
         // Level 1, the job manager's; its reason stays the seed's, ours is the code.
-        let line = Line::new(fact.at, Level::Info, "Skipping job execution - concurrency limit reached")
+        let line = Line::new(fact.at, Level::Info, fact.headline().1)
             .text("job_type", &fact.job)
             .text("action", "skipped")
             .text("reason", "concurrency_limit")
@@ -153,7 +153,7 @@ fn skipped(fact: &Decided) -> Line {
     }
     if of_monitoring {
         // Level 2, the executor's.
-        let line = Line::new(fact.at, Level::Info, "Deduplicating monitoring job in executor")
+        let line = Line::new(fact.at, Level::Info, fact.headline().1)
             .text("job_type", &fact.job)
             .yes("aggressive_deduplication")
             .end_of_seed();
@@ -163,7 +163,7 @@ fn skipped(fact: &Decided) -> Line {
 }
 
 fn other(fact: &Decided) -> Line {
-    let line = Line::new(fact.at, Level::Info, "Trigger decided")
+    let line = Line::new(fact.at, Level::Info, fact.headline().1)
         .text("job_type", &fact.job)
         .text("action", fact.decision)
         .text("reason", fact.code)
@@ -177,7 +177,7 @@ fn other(fact: &Decided) -> Line {
 
 // Not a decision: the first one is given again.
 fn replayed(fact: &Decided) -> Line {
-    let line = Line::new(fact.at, Level::Debug, "Trigger id seen before, first answer given again")
+    let line = Line::new(fact.at, Level::Debug, fact.headline().1)
         .text("job_type", &fact.job)
         .text("action", fact.decision)
         .text("reason", fact.code);
@@ -198,20 +198,7 @@ fn came(fact: &Came) -> Option<Line> {
         return Some(final_check(fact));
     }
     let ended = fact.ended.as_ref();
-    let (level, message) = match (fact.state, ended.map(|ended| ended.outcome)) {
-        (State::Running, _) => (Level::Info, "Run started"),
-        (State::Succeeded, _) => (Level::Info, "Run succeeded"),
-        (State::Retrying, _) => (Level::Warn, "Run failed, retrying"),
-        (State::Dead, _) => (Level::Error, "Run dead"),
-        (State::Refused, _) => (Level::Info, "Run refused"),
-        (State::Cancelled, _) => (Level::Info, "Run cancelled"),
-        (State::Expired, _) => (Level::Warn, "Run expired"),
-        (State::Queued, Some(Outcome::Interrupted)) => (Level::Info, "Run interrupted, starts again"),
-        (State::Queued, Some(Outcome::Lost)) => (Level::Warn, "Run lost, starts again"),
-        (State::Queued, Some(_)) => (Level::Warn, "Run could not be started, starts again"),
-        // Its trigger's decision has told it, or it was due.
-        (State::Queued, None) | (State::Scheduled, _) => return None,
-    };
+    let (level, message) = fact.headline()?;
     let line = Line::new(fact.at, level, message).text("job_type", &fact.job).id("run", fact.run);
     let line = match fact.attempt {
         Some(attempt) if fact.state == State::Running || ended.is_some() => line.attempt(attempt, fact.attempts),

@@ -290,6 +290,8 @@ pub(crate) fn settled(claimed: &Claimed, outcome: Outcome, message: Option<&str>
         retry_after: None,
         took: None,
         jitter: 0.0,
+        result: None,
+        wish: None,
     }
 }
 

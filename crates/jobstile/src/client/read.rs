@@ -66,6 +66,14 @@ impl Client {
         self.reader.names()
     }
 
+    /// What a run gave back, as JSON; `None` means nothing.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn result(&self, id: RunId) -> Result<Option<String>> {
+        self.reader.result(id)
+    }
+
     /// The switches in force.
     ///
     /// # Errors

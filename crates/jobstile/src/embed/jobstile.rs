@@ -8,16 +8,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jobstile_core::policy::Policy;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
+use super::client::Client;
 use super::handle::JobHandle;
 use super::job::Job;
+use super::watch::{Subscription, Watch};
 use crate::engine::clock::Clock;
 use crate::engine::desk::Workers;
 use crate::engine::worker::Defined;
-use crate::engine::{Engine, Nobody, Setup, host};
+use crate::engine::{Engine, Nobody, Observer, Setup, host};
 use crate::error::{Error, Kind, Result};
+use crate::fact::Fact;
 use crate::op::{Apply, JobPolicy, Op};
+use crate::store::sqlite::Reader;
 
 /// How long attempts may go on after `run_until`'s signal.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(25);
@@ -37,12 +41,27 @@ pub(super) struct Shared {
     owner: String,
     pub(super) by: Arc<str>,
     pub(super) clock: Clock,
+    /// The store's file; `None` means a store in memory.
+    path: Option<PathBuf>,
+    pub(super) facts: broadcast::Sender<Fact>,
+    shutdown_grace: Duration,
+    kill_after: Duration,
     /// Jobs of others who were at work when this program came.
     taken: Vec<String>,
     jobs: tokio::sync::Mutex<BTreeMap<String, (Policy, Defined)>>,
 }
 
 impl Shared {
+    /// Asks the store: a file by a connection of its own, a store in memory in its thread.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let Some(path) = self.path.clone() else { return self.queue.ask(ask).await };
+        let asked = tokio::task::spawn_blocking(move || ask(&Reader::open(&path)?)).await;
+        asked.map_err(|error| Error::new(Kind::Store, "the question was not answered").because(error))?
+    }
+
     /// A version of this program's policy.
     fn version(&self, jobs: Vec<JobPolicy>, replace: bool) -> Apply {
         Apply {
@@ -64,7 +83,21 @@ impl Jobstile {
     /// # Errors
     /// If the store cannot be used; see [`Kind`].
     pub async fn open(store: &str) -> Result<Self> {
-        Self::open_with(store, Clock::system()).await
+        Self::builder(store).open().await
+    }
+
+    /// The same with settings of one's own.
+    #[must_use]
+    pub fn builder(store: &str) -> Builder {
+        Builder {
+            store: store.to_owned(),
+            clock: Clock::system(),
+            shutdown_grace: SHUTDOWN_GRACE,
+            kill_after: KILL_AFTER,
+            workers: None,
+            node: None,
+            observer: Arc::new(Nobody),
+        }
     }
 
     /// The same with a clock of your own, for tests.
@@ -72,35 +105,7 @@ impl Jobstile {
     /// # Errors
     /// As [`Jobstile::open`].
     pub async fn open_with(store: &str, clock: Clock) -> Result<Self> {
-        let path = store_path(store)?;
-        let program = std::env::current_exe().ok();
-        let name =
-            program.as_deref().and_then(|path| path.file_stem()).map_or("program".into(), |n| n.to_string_lossy());
-        let engine = Engine::start(Setup {
-            store: path,
-            kind: "library",
-            name: format!("{name}@{}", host::name()),
-            join: true,
-            clock: clock.clone(),
-            workers: Workers::new(None),
-            kill_after: KILL_AFTER,
-            keeper: None,
-            owns_children: false,
-            echo: None,
-            environment: std::env::vars_os().collect(),
-            observer: Arc::new(Nobody),
-        })
-        .await?;
-        let taken = engine.jobs_of_live_nodes().await?;
-        let shared = Shared {
-            queue: engine.queue().clone(),
-            owner: name.into_owned(),
-            by: host::whoami().into(),
-            clock,
-            taken,
-            jobs: tokio::sync::Mutex::default(),
-        };
-        Ok(Self { engine: Arc::new(Mutex::new(Some(engine))), shared: Arc::new(shared) })
+        Self::builder(store).clock(clock).open().await
     }
 
     /// Adds a job; its policy is in force when this returns. It runs once [`Jobstile::run_until`] does.
@@ -110,7 +115,8 @@ impl Jobstile {
     /// [`Kind::Taken`] if a job of that name is added already, or belongs to another program that is at work.
     pub async fn add<A>(&self, job: Job<A>) -> Result<JobHandle<A>> {
         let (name, policy, definition) = job.checked()?;
-        let defined = Defined { definition, shutdown_grace: SHUTDOWN_GRACE, kill_after: KILL_AFTER, log_output: true };
+        let Shared { shutdown_grace, kill_after, .. } = *self.shared;
+        let defined = Defined { definition, shutdown_grace, kill_after, log_output: true };
         let mut jobs = self.shared.jobs.lock().await;
         if jobs.contains_key(name.as_str()) {
             return Err(Error::new(Kind::Taken, format!("job {name} is added already")));
@@ -118,6 +124,18 @@ impl Jobstile {
         self.put(name.as_str(), &policy).await?;
         jobs.insert(name.to_string(), (policy, defined));
         Ok(JobHandle { name: name.as_str().into(), shared: Arc::clone(&self.shared), args: PhantomData })
+    }
+
+    /// Asks the store and acts on it, a store in memory included.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Everything that happens in this process from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        Subscription::new(&self.shared.facts)
     }
 
     async fn put(&self, name: &str, policy: &Policy) -> Result<()> {
@@ -155,6 +173,106 @@ impl Jobstile {
         }
         let (_hurry, hurried) = watch::channel(0);
         engine.shut_down(hurried).await
+    }
+}
+
+/// Settings of a [`Jobstile`], before it opens its store.
+#[must_use = "a builder opens nothing before `open`"]
+pub struct Builder {
+    store: String,
+    clock: Clock,
+    shutdown_grace: Duration,
+    kill_after: Duration,
+    workers: Option<usize>,
+    node: Option<String>,
+    observer: Arc<dyn Observer>,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// Where the time comes from. Default the system's clock; tests move one by hand.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How long attempts may go on after `run_until`'s signal. Default 25 s.
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.shutdown_grace = grace;
+        self
+    }
+
+    /// How long an attempt that was asked to end is given before it is dropped. Default 5 s.
+    pub fn kill_after(mut self, patience: Duration) -> Self {
+        self.kill_after = patience;
+        self
+    }
+
+    /// Attempts at once in this process, 1 or more. Default 256.
+    pub fn workers(mut self, most: usize) -> Self {
+        self.workers = Some(most);
+        self
+    }
+
+    /// The name of this process in `nodes` and `monitor`. Default the program's and the host's.
+    pub fn node_name(mut self, name: impl Into<String>) -> Self {
+        self.node = Some(name.into());
+        self
+    }
+
+    /// Who is told what happens, besides `tracing` and subscribers.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// If the store cannot be used, see [`Kind`]; [`Kind::Invalid`] for no workers.
+    pub async fn open(self) -> Result<Jobstile> {
+        let path = store_path(&self.store)?;
+        if self.workers == Some(0) {
+            return Err(Error::new(Kind::Invalid, "workers is 1 or more"));
+        }
+        let program = std::env::current_exe().ok();
+        let name =
+            program.as_deref().and_then(|path| path.file_stem()).map_or("program".into(), |n| n.to_string_lossy());
+        let (watch, facts) = Watch::new(self.observer);
+        let engine = Engine::start(Setup {
+            store: path.clone(),
+            kind: "library",
+            name: self.node.unwrap_or_else(|| format!("{name}@{}", host::name())),
+            join: true,
+            clock: self.clock.clone(),
+            workers: Workers::new(self.workers),
+            kill_after: self.kill_after,
+            keeper: None,
+            owns_children: false,
+            echo: None,
+            environment: std::env::vars_os().collect(),
+            observer: Arc::new(watch),
+        })
+        .await?;
+        let taken = engine.jobs_of_live_nodes().await?;
+        let shared = Shared {
+            queue: engine.queue().clone(),
+            owner: name.into_owned(),
+            by: host::whoami().into(),
+            clock: self.clock,
+            path,
+            facts,
+            shutdown_grace: self.shutdown_grace,
+            kill_after: self.kill_after,
+            taken,
+            jobs: tokio::sync::Mutex::default(),
+        };
+        Ok(Jobstile { engine: Arc::new(Mutex::new(Some(engine))), shared: Arc::new(shared) })
     }
 }
 

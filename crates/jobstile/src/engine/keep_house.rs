@@ -228,6 +228,8 @@ impl House {
                 retry_after: None,
                 took: None,
                 jitter: 0.0,
+                result: None,
+                wish: None,
             };
             if self.quietly(Op::Settle(lost)).await.is_some() {
                 tracing::info!(node = name, run = run.0, "Attempt of a dead node is over");

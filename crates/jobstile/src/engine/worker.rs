@@ -235,6 +235,8 @@ impl Worker {
             retry_after: ended.retry_after,
             took: Some(took),
             jitter: host::jitter(),
+            result: ended.result,
+            wish: ended.wish,
         };
         loop {
             match self.queue.execute(Op::Settle(settle.clone())).await {
@@ -310,6 +312,7 @@ fn not_started(why: &str) -> Ended {
         exit: None,
         message: Some(why.to_owned()),
         retry_after: None,
+        wish: None,
         result: None,
         output: output::Output::default(),
     }

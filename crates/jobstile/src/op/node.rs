@@ -60,6 +60,8 @@ pub(super) fn reap(
             retry_after: None,
             took: None,
             jitter: 0.0,
+            result: None,
+            wish: None,
         };
         end_attempt(view, run, &how)?;
         lost += 1;

@@ -10,7 +10,7 @@ use jobstile_core::run::{Event, State};
 use super::Settle;
 use super::view::{More, View};
 use crate::bugs::planted;
-use crate::error::Result;
+use crate::error::{Result, Wish};
 use crate::fact::Ended;
 use crate::store::{AttemptRow, RunRow};
 
@@ -31,6 +31,8 @@ pub(super) fn end_attempt(view: &mut View<'_>, mut run: RunRow, how: &Settle) ->
     // A job that was taken out of the policy may come back: until then nobody knows that this was the last attempt.
     let attempts = policy.as_ref().map_or(u32::MAX, |policy| policy.attempts);
     let before = Before { failures: run.failures, lost: run.lost, cancel_requested: run.cancel_at.is_some() };
+    // Whoever gives up has used up all its attempts.
+    let attempts = if how.wish == Some(Wish::GiveUp) { 0 } else { attempts };
     let follows = after(how.outcome, before, attempts, &backoff, how.jitter);
     match how.outcome {
         Outcome::Lost if planted("lost_attempt_counts_as_a_failure") => run.failures += 1,
@@ -67,7 +69,10 @@ pub(super) fn end_attempt(view: &mut View<'_>, mut run: RunRow, how: &Settle) ->
 fn again(view: &mut View<'_>, run: &mut RunRow, follows: After, how: &Settle) -> Result<Event> {
     match follows {
         After::Retry(delay) => {
-            let delay = delay.max(how.retry_after.unwrap_or_default());
+            let delay = match how.wish {
+                Some(Wish::RetryIn(delay)) => delay,
+                Some(Wish::GiveUp) | None => delay.max(how.retry_after.unwrap_or_default()),
+            };
             run.due = view.now.plus(delay);
             run.rank = rank(run.admitted_at, run.due, run.priority);
             Ok(Event::FailedWithMore)
@@ -98,6 +103,9 @@ fn write_attempt(view: &mut View<'_>, run: &RunRow, how: &Settle) -> Result<Ende
     })?;
     if let Some(printed) = how.printed.as_ref().filter(|p| !p.head.is_empty() || p.dropped > 0) {
         view.tables().insert_output(run.id, run.claims, printed)?;
+    }
+    if let Some(result) = how.result.as_ref().filter(|_| how.outcome == Outcome::Success) {
+        view.tables().insert_result(run.id, result)?;
     }
     Ok(Ended { outcome: how.outcome, took, message: how.message.clone() })
 }

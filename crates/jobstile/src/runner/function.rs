@@ -7,18 +7,21 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jobstile_core::id::{Fence, RunId};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::keeper::{stopped, timer};
+use super::progress::Progress;
 use super::{Attempt, Ended, Outcome, Stop};
 use crate::bugs::planted;
+use crate::error::{Kind, Wish};
 
 /// Most causes of an error that go into a message.
 const MAX_CAUSES: usize = 8;
@@ -59,7 +62,14 @@ pub trait ErasedHandler: fmt::Debug + Send + Sync {
 }
 
 /// One attempt of a function; its error is ready to be shown.
-pub type Work = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+pub type Work = Pin<Box<dyn Future<Output = Result<(), Failed>> + Send>>;
+
+/// Why an attempt failed, and what its function wants to follow.
+#[derive(Debug)]
+pub struct Failed {
+    message: String,
+    wish: Option<Wish>,
+}
 
 /// Takes the argument type out of a handler's type.
 pub fn erase<A, H>(handler: H) -> Arc<dyn ErasedHandler>
@@ -95,7 +105,7 @@ where
         Ok(Box::pin(async move {
             handler.call(args, run).await.map_err(|error| {
                 // Here and not outside: writing out an error is the user's code as well, and may panic.
-                with_causes(error.as_ref())
+                Failed { message: with_causes(error.as_ref()), wish: Wish::of(error.as_ref()) }
             })
         }))
     }
@@ -122,6 +132,7 @@ pub struct Run {
     attempt: Arc<Attempt>,
     asked: watch::Receiver<bool>,
     looked: Arc<AtomicBool>,
+    given: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
 impl Run {
@@ -144,6 +155,24 @@ impl Run {
     /// The job's name.
     pub fn job(&self) -> &str {
         &self.attempt.job
+    }
+
+    /// Gives something back to everybody who waits for the run, if the attempt succeeds. The last one holds; at most 64 KiB
+    /// as JSON. It is kept as long as the run is, and shown by `show` and `explain`: no place for secrets.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] if it is not JSON, or too long.
+    pub fn result(&self, value: &impl Serialize) -> Result<(), crate::Error> {
+        let wrong = |what: String| crate::Error::new(Kind::Invalid, format!("the result of run {}: {what}", self.id()));
+        let json = serde_json::to_vec(value).map_err(|error| wrong(error.to_string()))?;
+        super::result::read(&json).map_err(wrong)?;
+        *self.given.lock().unwrap_or_else(PoisonError::into_inner) = Some(json);
+        Ok(())
+    }
+
+    /// Says how far it is, for `monitor` and others who look.
+    pub fn progress(&self, done: u64, total: u64, words: &str) {
+        self.attempt.progress.tell(Progress::new(done, Some(total), words));
     }
 
     /// Has the attempt been asked to end? To look is to promise to end soon: see [`Handler`].
@@ -174,7 +203,7 @@ impl fmt::Debug for Run {
 }
 
 /// Ends a handler whose attempt is dropped.
-struct Task(JoinHandle<Result<(), String>>);
+struct Task(JoinHandle<Result<(), Failed>>);
 
 impl Drop for Task {
     fn drop(&mut self) {
@@ -192,7 +221,9 @@ pub(super) async fn call(
     let (ask, asked) = watch::channel(false);
     let looked = Arc::new(AtomicBool::new(false));
     let args = attempt.args.clone();
-    let run = Run { attempt: Arc::new(attempt), asked, looked: looked.clone() };
+    let attempt = Arc::new(attempt);
+    let given = Arc::new(Mutex::new(None));
+    let run = Run { attempt: Arc::clone(&attempt), asked, looked: looked.clone(), given: Arc::clone(&given) };
     let begun = catch_unwind(AssertUnwindSafe(|| handler.begin(&args, run)));
     let work = match begun {
         Ok(Ok(work)) => work,
@@ -209,7 +240,12 @@ pub(super) async fn call(
         let request = tokio::select! {
             // Somebody who is ready has ended by itself.
             biased;
-            result = &mut task.0 => return ended(result, why, timeout),
+            result = &mut task.0 => {
+                let mut ended = ended(result, why, timeout);
+                let given = given.lock().unwrap_or_else(PoisonError::into_inner).take();
+                ended.take_result(&attempt, given.as_deref());
+                return ended;
+            }
             request = stopped(&mut stop, told) => {
                 told = Some(request);
                 why = why.or(Some(request.outcome()));
@@ -233,13 +269,13 @@ pub(super) async fn call(
     }
 }
 
-fn ended(result: Result<Result<(), String>, JoinError>, why: Option<Outcome>, timeout: Option<Duration>) -> Ended {
-    let message = match result {
-        Ok(Ok(())) => None,
-        Ok(Err(message)) => Some(message),
-        Err(error) => error.try_into_panic().map(panicked).ok(),
+fn ended(result: Result<Result<(), Failed>, JoinError>, why: Option<Outcome>, timeout: Option<Duration>) -> Ended {
+    let (message, wish) = match result {
+        Ok(Ok(())) => (None, None),
+        Ok(Err(Failed { message, wish })) => (Some(message), wish),
+        Err(error) => (error.try_into_panic().map(panicked).ok(), None),
     };
-    match (why, message) {
+    let ended = match (why, message) {
         (None, None) => Ended::new(Outcome::Success, None),
         (None, _) if planted("embedded_failure_is_a_success") => Ended::new(Outcome::Success, None),
         (None, message) => Ended::new(Outcome::Failure, message),
@@ -248,7 +284,8 @@ fn ended(result: Result<Result<(), String>, JoinError>, why: Option<Outcome>, ti
             Ended::new(Outcome::Timeout, format!("{}, {message}", Ended::timed_out(timeout)))
         }
         (Some(why), message) => Ended::new(why, message),
-    }
+    };
+    Ended { wish, ..ended }
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> String {

@@ -20,6 +20,14 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Numbers beyond what a store can keep are the largest that it can.
+    #[must_use]
+    pub fn new(done: u64, total: Option<u64>, words: &str) -> Progress {
+        let fitting = |number: u64| number.min(i64::MAX as u64);
+        let words = crate::text::clean_to(words.trim(), MAX_WORDS);
+        Progress { done: fitting(done), total: total.map(fitting), words }
+    }
+
     /// Reads `40/100 words`, `40 words` or `40/100`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Progress> {

@@ -217,7 +217,7 @@ mod tests {
             [
                 "a line that sets nothing",
                 "a quote without its end",
-                "not the name of a variable",
+                "not a valid variable name",
                 "a value with a NUL character",
             ]
         );

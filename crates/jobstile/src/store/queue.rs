@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Counters;
-use super::sqlite::Store;
+use super::sqlite::{Reader, Store};
 use crate::engine::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::fact::Fact;
@@ -46,11 +46,15 @@ pub(crate) trait Standing: Send + Sync {
     fn committed(&self, facts: &[Fact], hints: Hints);
 }
 
+type Question = Box<dyn FnOnce(&mut Store) + Send>;
+
 enum Message {
     One(Op, oneshot::Sender<Result<Answer>>),
     Many(Vec<Op>, oneshot::Sender<Vec<Result<Answer>>>),
     /// Another process may have written: look, and claim.
     Look,
+    /// A question.
+    Ask(Question),
 }
 
 /// A queue in front of a store.
@@ -65,6 +69,7 @@ impl std::fmt::Debug for Message {
             Self::One(..) => "One",
             Self::Many(..) => "Many",
             Self::Look => "Look",
+            Self::Ask(_) => "Ask",
         })
     }
 }
@@ -102,6 +107,20 @@ impl Queue {
         let (answer, answered) = oneshot::channel();
         self.sender.send(Message::Many(ops, answer)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())
+    }
+
+    /// Asks the store in its own thread.
+    ///
+    /// # Errors
+    /// The question's own, or [`Kind::Closed`] if the store's thread is gone.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        let question: Question = Box::new(move |store| drop(answer.send(store.ask(ask))));
+        self.sender.send(Message::Ask(question)).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
     }
 
     /// Says that there may be something new. A hint: it may be dropped where the queue is full anyway.
@@ -160,12 +179,33 @@ impl Writer {
         let mut group = Group::default();
         while group.ops.len() < self.room && group.bytes < MAX_BATCH_BYTES {
             match self.receiver.try_recv() {
-                Ok(message) => group.take_in(message),
-                Err(_) if group.askers.is_empty() && !group.look => group.take_in(self.receiver.blocking_recv()?),
+                Ok(message) => self.take_in(&mut group, message),
+                Err(_) if group.askers.is_empty() && !group.look => {
+                    let message = self.receiver.blocking_recv()?;
+                    self.take_in(&mut group, message);
+                }
                 Err(_) => break,
             }
         }
         Some(group)
+    }
+
+    /// Questions are answered at once: they are no part of a batch.
+    fn take_in(&mut self, group: &mut Group, message: Message) {
+        match message {
+            Message::Ask(ask) => ask(&mut self.store),
+            Message::Look => group.look = true,
+            Message::One(op, answer) => {
+                group.bytes += weight(&op);
+                group.ops.push(op);
+                group.askers.push(Asker::One(answer));
+            }
+            Message::Many(many, answer) => {
+                group.bytes += many.iter().map(weight).sum::<usize>();
+                group.askers.push(Asker::Many(many.len(), answer));
+                group.ops.extend(many);
+            }
+        }
     }
 
     fn batch(&mut self, Group { mut ops, askers, .. }: Group) {
@@ -202,24 +242,6 @@ impl Writer {
             && !claimed.is_empty()
         {
             standing.claimed(claimed);
-        }
-    }
-}
-
-impl Group {
-    fn take_in(&mut self, message: Message) {
-        match message {
-            Message::One(op, answer) => {
-                self.bytes += weight(&op);
-                self.ops.push(op);
-                self.askers.push(Asker::One(answer));
-            }
-            Message::Many(many, answer) => {
-                self.bytes += many.iter().map(weight).sum::<usize>();
-                self.askers.push(Asker::Many(many.len(), answer));
-                self.ops.extend(many);
-            }
-            Message::Look => self.look = true,
         }
     }
 }

@@ -69,6 +69,15 @@ impl Store {
         })
     }
 
+    /// Answers a question with the store's own connection: of a store in memory there is no other.
+    pub(crate) fn ask<T>(&mut self, ask: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
+        let stand_in = Connection::open_in_memory().map_err(failed)?;
+        let reader = Reader::lent(std::mem::replace(&mut self.connection, stand_in));
+        let answer = ask(&reader);
+        self.connection = reader.given_back();
+        answer
+    }
+
     /// What only this store knows: its random, unpublished id.
     ///
     /// # Errors

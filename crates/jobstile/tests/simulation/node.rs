@@ -158,5 +158,7 @@ pub(crate) fn settle(attempt: &Attempt, outcome: Outcome, rng: &mut Rng, counts:
         printed: None,
         retry_after,
         jitter: rng.share(),
+        result: None,
+        wish: None,
     }
 }

@@ -169,6 +169,8 @@ pub(crate) fn settle(claimed: &Claimed, outcome: Outcome) -> Op {
         retry_after: None,
         took: None,
         jitter: 0.0,
+        result: None,
+        wish: None,
     })
 }
 

@@ -52,6 +52,16 @@ impl Reader {
         self.connection.prepare_cached(sql)
     }
 
+    /// A store's own connection, lent for a question.
+    pub(super) fn lent(connection: Connection) -> Self {
+        Self(connection)
+    }
+
+    /// The connection again.
+    pub(super) fn given_back(self) -> Connection {
+        self.0
+    }
+
     /// Copies the store, while it is in use, into a file that is not there yet.
     ///
     /// # Errors

@@ -359,6 +359,10 @@ impl Tables for Tx<'_> {
         self.run_sql(sql!("insert_output"), params![run.0, n, p.head, p.tail, p.dropped]).map(drop)
     }
 
+    fn insert_result(&mut self, run: RunId, json: &str) -> Result<()> {
+        self.run_sql(sql!("insert_result"), params![run.0, json]).map(drop)
+    }
+
     fn take_slot(&mut self, job: JobId, run: RunId, fence: Fence) -> Result<bool> {
         self.run_sql(sql!("take_slot"), params![job.0, run.0, fence.0]).map(|n| n == 1)
     }

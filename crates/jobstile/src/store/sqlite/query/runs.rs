@@ -40,6 +40,10 @@ impl Reader {
         self.maybe(ask!("run"), [id.0], run)
     }
 
+    pub(crate) fn result(&self, id: RunId) -> Result<Option<String>> {
+        self.maybe(ask!("result"), [id.0], |row| row.get(0))
+    }
+
     pub(crate) fn runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>> {
         let limit = filter.limit.min(MAX_PAGE);
         let after = match filter.after {

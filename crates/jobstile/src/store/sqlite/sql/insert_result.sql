@@ -1,0 +1,1 @@
+insert into result (run, json) values (?1, ?2)

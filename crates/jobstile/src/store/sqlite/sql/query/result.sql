@@ -1,0 +1,1 @@
+select json from result where run = ?1

@@ -11,7 +11,6 @@ use std::time::Duration;
 use jobstile::fact::{Came, Decided, Ended, Fact};
 use jobstile_core::decide::{Code, Decision};
 use jobstile_core::id::RunId;
-use jobstile_core::outcome::Outcome;
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
 use jobstile_core::trigger::Source;
@@ -199,7 +198,7 @@ fn came(fact: &Came) -> Option<Line> {
     }
     let ended = fact.ended.as_ref();
     let (level, message) = fact.headline()?;
-    let line = Line::new(fact.at, level, message).text("job_type", &fact.job).id("run", fact.run);
+    let line = Line::new(fact.at, level.into(), message).text("job_type", &fact.job).id("run", fact.run);
     let line = match fact.attempt {
         Some(attempt) if fact.state == State::Running || ended.is_some() => line.attempt(attempt, fact.attempts),
         _ => line,

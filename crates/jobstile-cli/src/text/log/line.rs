@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jobstile::fact;
 use jobstile::text::clean;
 use jobstile_core::id::RunId;
 use jobstile_core::time::Time;
@@ -24,6 +25,17 @@ pub(crate) enum Level {
     Warn,
     Info,
     Debug,
+}
+
+impl From<fact::Level> for Level {
+    fn from(level: fact::Level) -> Self {
+        match level {
+            fact::Level::Error => Self::Error,
+            fact::Level::Warn => Self::Warn,
+            fact::Level::Info => Self::Info,
+            fact::Level::Debug => Self::Debug,
+        }
+    }
 }
 
 impl Level {

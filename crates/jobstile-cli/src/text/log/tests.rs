@@ -1,3 +1,5 @@
+use jobstile_core::outcome::Outcome;
+
 use super::*;
 
 use std::sync::Arc;

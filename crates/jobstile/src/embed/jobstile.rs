@@ -86,7 +86,7 @@ impl Jobstile {
         Self::builder(store).open().await
     }
 
-    /// The same with settings of one's own.
+    /// The same with settings of your own.
     #[must_use]
     pub fn builder(store: &str) -> Builder {
         Builder {

@@ -54,12 +54,12 @@ impl Reader {
 
     /// A store's own connection, lent for a question.
     pub(super) fn lent(connection: Connection) -> Self {
-        Self(connection)
+        Self { connection, asked: Cell::new(0) }
     }
 
     /// The connection again.
     pub(super) fn given_back(self) -> Connection {
-        self.0
+        self.connection
     }
 
     /// Copies the store, while it is in use, into a file that is not there yet.

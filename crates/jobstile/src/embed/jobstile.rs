@@ -87,7 +87,6 @@ impl Jobstile {
     }
 
     /// The same with settings of your own.
-    #[must_use]
     pub fn builder(store: &str) -> Builder {
         Builder {
             store: store.to_owned(),

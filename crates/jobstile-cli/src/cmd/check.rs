@@ -192,7 +192,7 @@ impl Forecast<'_> {
             let enabled = job.policy.enabled;
             let schedule = job.policy.schedule.filter(|_| enabled);
             let next = schedule.map_or(vec![], |schedule| self.instants(name, schedule));
-            let next: Vec<String> = next.into_iter().map(|at| rfc3339(at)).collect();
+            let next: Vec<String> = next.into_iter().map(rfc3339).collect();
             json!({
                 "job": name.as_str(),
                 "every": job.setting("every").map(|setting| &setting.value),

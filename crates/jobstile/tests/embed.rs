@@ -1,12 +1,14 @@
 //! The library's front, as a program holds it: jobs that are functions, in a store of their own.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jobstile::args::Args;
 use jobstile::client::Client;
-use jobstile::op::Op;
+use jobstile::op::{Answer, Op, Trigger};
 use jobstile::{Dedup, Job, Jobstile, Run};
 use jobstile_core::run::State;
+use jobstile_core::trigger::{Source, When};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
@@ -99,11 +101,53 @@ async fn a_cancel_from_outside_reaches_the_handler() {
     let mut client = Client::open(&store).expect("a store");
     client.execute(Op::Cancel { run, by: "anna".to_owned() }).expect("an answer");
     // Whether it is called a success is its own affair: it ended, which it does only when it hears of the cancel.
+    ends(&client, run).await;
+    engine.abort();
+}
+
+/// Triggers a job from another connection, as another process would, and waits for the end of its run.
+async fn from_outside(client: &mut Client, job: &str) {
+    let trigger = Trigger {
+        job: job.into(),
+        args: Args::parse(br#"{"wallet":"A"}"#),
+        priority: None,
+        when: When::Now,
+        id: None,
+        source: Source::Cli,
+        by: "anna".into(),
+    };
+    let (answer, _) = client.execute(Op::Trigger(trigger)).expect("an answer");
+    let Answer::Decided(decided) = answer else { panic!("{answer:?}") };
+    ends(client, decided.run.expect("a run")).await;
+}
+
+async fn ends(client: &Client, run: jobstile_core::id::RunId) {
     let look = async {
         while !client.run(run).expect("a store").expect("a run").row.state.is_terminal() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     soon("the end of the run", look).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_work_of_another_process_is_seen_at_once_and_a_lost_hint_a_second_later() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("s.db");
+    let jobs = Jobstile::open(&format!("sqlite://{}", store.display())).await.expect("a store");
+    let handler = |_: Sync, _: Run| async { Ok::<(), std::io::Error>(()) };
+    jobs.add(Job::new("sync", handler)).await.expect("a job");
+    let engine = tokio::spawn(jobs.run_until(std::future::pending::<()>()));
+    let mut client = Client::open(&store).expect("a store");
+    from_outside(&mut client, "sync").await;
+    // Each would wait for the next poll, a second after the last one.
+    let begun = Instant::now();
+    for _ in 0..5 {
+        from_outside(&mut client, "sync").await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2), "nobody was woken: {:?}", begun.elapsed());
+    // Nobody watches the file that others write to from now on.
+    std::fs::remove_file(folder.path().join("s.db-wake")).expect("the file that wakes");
+    from_outside(&mut Client::open(&store).expect("a store"), "sync").await;
     engine.abort();
 }

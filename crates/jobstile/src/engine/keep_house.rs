@@ -100,9 +100,7 @@ impl House {
 
     async fn once_a_second(&mut self, round: u64, closing: bool) {
         self.show_life();
-        if !planted("hints_are_the_only_wake_up") {
-            self.queue.look();
-        }
+        self.queue.look();
         if closing {
             return;
         }

@@ -330,3 +330,81 @@ fn numbers_are_those_of_whole_hours() {
     assert_eq!(client.numbers(load, hour + 1).unwrap().run.count, 1);
     assert_eq!(client.numbers_by_hour(load, hour).unwrap().len(), 2);
 }
+
+#[test]
+fn a_look_at_many_jobs_asks_as_many_questions_as_one_at_two() {
+    let mut world = World::new();
+    let asked = |world: &World| {
+        let client = world.client();
+        let jobs = client.overview(None).unwrap().jobs.len();
+        (jobs, client.asked())
+    };
+    let few = asked(&world);
+    let policy = || Policy::new(false, None);
+    let jobs = (0..300).map(|n| JobPolicy { name: format!("job_{n}").into(), policy: policy(), origins: "{}".into() });
+    world.op(Op::Apply(Apply {
+        owner: "jobs.toml".into(),
+        by: "anna@web1 (serve)".into(),
+        switches: None,
+        origins: "{}".into(),
+        jobs: jobs.collect(),
+        replace: false,
+        taken: vec![],
+    }));
+    for n in 0..300 {
+        world.trigger(&format!("job_{n}"), "null");
+    }
+    let many = asked(&world);
+    assert_eq!((few.0, many.0), (2, 302));
+    assert_eq!(few.1, many.1, "statements");
+}
+
+#[test]
+fn what_is_said_of_the_next_tick_is_what_becomes_of_it() {
+    let mut world = World::new();
+    for held in [false, true] {
+        if held {
+            world.trigger("poll", "null");
+        }
+        let said =
+            world.client().with_clock(jobstile::engine::clock::Clock::system()).explain("poll").unwrap().unwrap();
+        let said = said.next_tick.unwrap();
+        world.now = world.now.plus(Duration::from_secs(60));
+        let tick = Trigger {
+            job: "poll".into(),
+            args: Ok(Args::none()),
+            priority: None,
+            when: When::Now,
+            id: None,
+            source: Source::Schedule,
+            by: "poll".into(),
+        };
+        let became = match world.op(Op::Trigger(tick)) {
+            Answer::Decided(decided) => decided,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((said.decision, said.code, said.by), (became.decision, became.code, became.by), "held: {held}");
+    }
+}
+
+#[test]
+fn a_rejected_trigger_is_not_counted_as_a_skip() {
+    let mut world = World::new();
+    let one = Policy { max_concurrent: Concurrency::Limited(1), max_waiting: 0, ..Policy::new(false, None) };
+    let strict = Policy { on_full: Some(jobstile_core::policy::OnFull::Fail), ..one };
+    world.op(Op::Apply(Apply {
+        owner: "jobs.toml".into(),
+        by: "anna@web1 (serve)".into(),
+        switches: None,
+        origins: "{}".into(),
+        jobs: vec![JobPolicy { name: "strict".into(), policy: strict, origins: "{}".into() }],
+        replace: false,
+        taken: vec![],
+    }));
+    world.trigger("strict", "null");
+    world.trigger("strict", "null");
+    let job = world.client().job("strict").unwrap().unwrap();
+    let counts = jobstile::answer::Counts::of(&world.client().numbers(job.id, 0).unwrap());
+    let of = counts.triggers;
+    assert_eq!((of.all, of.runs, of.skips, of.rejected), (2, 1, 0, 1));
+}

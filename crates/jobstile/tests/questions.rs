@@ -408,3 +408,13 @@ fn a_rejected_trigger_is_not_counted_as_a_skip() {
     let of = counts.triggers;
     assert_eq!((of.all, of.runs, of.skips, of.rejected), (2, 1, 0, 1));
 }
+
+#[test]
+fn a_filter_that_says_nothing_asks_for_everything() {
+    let mut world = World::new();
+    world.trigger("poll", "null");
+    world.trigger("poll", "null");
+    let client = world.client();
+    assert_eq!(client.runs(&RunFilter::default()).unwrap().len(), 1);
+    assert_eq!(client.decisions(&DecisionFilter::default()).unwrap().len(), 2);
+}

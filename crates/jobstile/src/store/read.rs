@@ -153,7 +153,7 @@ pub struct RunInfo {
 }
 
 /// Which runs are asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RunFilter {
     /// Of this job; `None` means every job.
     pub job: Option<String>,
@@ -165,6 +165,13 @@ pub struct RunFilter {
     pub after: Option<RunId>,
     /// At most so many, up to [`MAX_PAGE`].
     pub limit: usize,
+}
+
+impl Default for RunFilter {
+    /// Everything, up to one page.
+    fn default() -> Self {
+        Self { job: None, states: vec![], since: None, after: None, limit: MAX_PAGE }
+    }
 }
 
 /// One execution of a run.
@@ -265,7 +272,7 @@ pub struct DecisionPlace {
 }
 
 /// Which decisions are asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct DecisionFilter {
     /// Of this job; `None` means every job.
     pub job: Option<String>,
@@ -279,6 +286,13 @@ pub struct DecisionFilter {
     pub after: Option<DecisionPlace>,
     /// At most so many, up to [`MAX_PAGE`].
     pub limit: usize,
+}
+
+impl Default for DecisionFilter {
+    /// Everything, up to one page.
+    fn default() -> Self {
+        Self { job: None, since: None, until: None, refused_only: false, after: None, limit: MAX_PAGE }
+    }
 }
 
 /// The triggers that one run turned away.

@@ -341,7 +341,7 @@ fn a_look_at_many_jobs_asks_as_many_questions_as_one_at_two() {
     };
     let few = asked(&world);
     let policy = || Policy::new(false, None);
-    let jobs = (0..300).map(|n| JobPolicy { name: format!("job_{n}").into(), policy: policy(), origins: "{}".into() });
+    let jobs = (0..300).map(|n| JobPolicy { name: format!("job_{n}"), policy: policy(), origins: "{}".into() });
     world.op(Op::Apply(Apply {
         owner: "jobs.toml".into(),
         by: "anna@web1 (serve)".into(),

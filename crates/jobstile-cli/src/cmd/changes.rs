@@ -1,4 +1,5 @@
-//! What a configuration that was read again changed. The daemon finds it out and keeps it in the store for those who ask.
+//! What a configuration that was read again changed. The daemon finds it out and keeps it in the store for anyone who
+//! asks.
 
 use std::collections::BTreeMap;
 

@@ -272,6 +272,38 @@ fn a_term_lets_runs_end_and_a_second_one_ends_them() {
 }
 
 #[test]
+fn a_refused_configuration_needs_attention_until_one_is_taken_and_that_is_an_event() {
+    let tick = "[jobs.tick]\nevery = \"1h\"\nfirst = \"after_interval\"\nshell = \"true\"\n";
+    let folder = Folder::new(tick);
+    let ask = |args: &[&str]| folder.program().args(args).limited().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let daemon = folder.serve(&[]);
+    let client = folder.client();
+    wait("the job", || client.job("tick").unwrap());
+    folder.write("jobstile.toml", &format!("{tick}evry = 3\n"));
+    assert_eq!(ask(&["reload"]).status.code(), Some(78));
+    let look = ask(&["monitor", "--exit-code"]);
+    let shown = text(&look.stdout);
+    assert_eq!(look.status.code(), Some(1), "{shown}");
+    assert!(shown.contains("attention: 1 configuration refused"), "{shown}");
+    assert!(
+        shown.contains("configuration refused at ") && shown.contains("jobstile.toml:5:1: unknown key `evry`"),
+        "{shown}"
+    );
+    let look: serde_json::Value = serde_json::from_slice(&ask(&["monitor", "-o", "json"]).stdout).unwrap();
+    assert_eq!(look["attention"][0]["kind"], "configuration_refused", "{look:#}");
+
+    folder.write("jobstile.toml", &format!("{tick}[jobs.fresh]\nshell = \"true\"\n"));
+    assert_eq!(ask(&["reload"]).status.code(), Some(0));
+    let look = ask(&["monitor", "--exit-code"]);
+    let shown = text(&look.stdout);
+    assert_eq!(look.status.code(), Some(0), "{shown}");
+    assert!(shown.contains("configuration read again by ") && shown.contains(": new fresh"), "{shown}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
 fn a_file_that_is_not_good_is_refused_and_the_old_one_stays() {
     let folder = Folder::new("[jobs.a]\nshell = \"true\"\n");
     let daemon = folder.serve(&[]);

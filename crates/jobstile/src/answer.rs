@@ -4,6 +4,7 @@
 //! write lock. What it says about the next tick is what [`jobstile_core::decide`] says, never a second rule.
 
 mod attention;
+mod changes;
 mod events;
 mod job;
 mod key;
@@ -17,6 +18,7 @@ use jobstile_core::time::Time;
 use crate::store::read::NodeInfo;
 pub use crate::store::read::Questions;
 pub use attention::{Attention, PausedAlike};
+pub use changes::{Changes, Held};
 pub use events::{Event, What};
 pub use job::{Advice, Explained, InTheWay, Job, NextTick, Pattern, Rule, Running, Standing, Unusual};
 pub use key::{KeyAnswer, KeyHolder};

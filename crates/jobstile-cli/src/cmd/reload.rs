@@ -4,17 +4,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use jobstile::answer::Changes;
 use jobstile::client::{Client, NodeInfo};
 use jobstile::engine::{clock, host};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Output};
-use crate::cmd::changes::Changes;
 use crate::cmd::open::{Opened, open_quietly};
 use crate::error::{Error, Problems};
 use crate::exit::Code;
-use crate::text::{self, json};
+use crate::text::{self, json, words};
 
 /// How long a daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -83,9 +83,9 @@ fn answer(opened: &Opened, before: &NodeInfo, form: Output) -> Result<Value, Err
         return Err(refusal(&name, &refused));
     }
     let text = node.changes.unwrap_or_default();
-    let changes: Changes = serde_json::from_str(&text).unwrap_or_default();
+    let changes = Changes::read(&text);
     if form == Output::Table {
-        let lines = changes.lines();
+        let lines = words::changes::lines(&changes);
         let what = if lines.is_empty() { "; nothing changed" } else { "" };
         let (file, version) = (jobstile::text::clean(&changes.file), jobstile::text::clean(&changes.version));
         text::out(&format!("{name} has read {file} again: version {version}{what}\n"))?;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobstile::answer::{Changes, Held};
 use jobstile::engine::clock::Clock;
 use jobstile::engine::desk::Workers;
 use jobstile::engine::pointer::{self, Left, Pointer};
@@ -25,7 +26,7 @@ use jobstile::store::Reload;
 use jobstile_core::id::Version;
 
 use crate::args::Global;
-use crate::cmd::changes::{Changes, Held};
+use crate::cmd::changes;
 use crate::cmd::first;
 use crate::config::diagnostic::{Diagnostic, render_all};
 use crate::config::file::{Gathered, gather};
@@ -415,7 +416,7 @@ async fn read_again(
     let version = apply(engine, &loaded, &gathered).await.map_err(Error::from)?;
     let held = held(store).await;
     let holds = |job: &str| held.get(job).map_or(Held::default(), |(.., held)| *held);
-    let changes = Changes::between(old, &loaded, version, holds);
+    let changes = changes::between(old, &loaded, version, holds);
     tracing::info!(jobs = loaded.jobs.len(), version = %version, "Configuration read again");
     for (jobs, message) in [(&changes.new, "Jobs new"), (&changes.changed, "Jobs changed")] {
         if !jobs.is_empty() {

@@ -1,6 +1,7 @@
 //! Sentences about runs, the same in every command.
 
 pub(crate) mod attention;
+pub(crate) mod changes;
 pub(crate) mod events;
 pub(crate) mod pattern;
 pub(crate) mod standing;

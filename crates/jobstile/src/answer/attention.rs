@@ -17,6 +17,15 @@ pub enum Attention {
         /// Their names.
         nodes: Vec<String>,
     },
+    /// A configuration that a live node read again and did not take: the old one stays in force.
+    Refused {
+        /// The node's name.
+        node: String,
+        /// When it read it.
+        at: Time,
+        /// Why, in one sentence.
+        why: String,
+    },
     /// No live node can run a job.
     CannotRun {
         /// The job.
@@ -124,6 +133,10 @@ pub(super) fn of(overview: &Overview) -> Vec<Attention> {
     if !silent.is_empty() {
         all.push(Attention::NotAnswering { nodes: silent });
     }
+    all.extend(overview.nodes.iter().filter(|node| node.alive()).filter_map(|node| {
+        let (at, why) = node.refused()?;
+        Some(Attention::Refused { node: node.name.clone(), at, why: why.to_owned() })
+    }));
     let name = |job: &super::Job| job.info.name.to_string();
     let jobs = || overview.current();
     all.extend(jobs().filter_map(|job| {

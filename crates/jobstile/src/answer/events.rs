@@ -10,8 +10,12 @@ use jobstile_core::run::State;
 use jobstile_core::time::Time;
 use jobstile_core::trigger::Source;
 
+use super::changes::Changes;
 use super::nodes::Node;
 use crate::store::read::{AttemptInfo, DecisionInfo, Liveness, RunInfo};
+
+/// Configurations read again that become events.
+const RELOADS: usize = 20;
 
 /// One thing that happened, or several alike.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,6 +108,20 @@ pub enum What {
         /// Who ended it.
         who: Option<String>,
     },
+    /// A node read its configuration again and took it.
+    Reloaded {
+        /// Its name.
+        node: String,
+        /// What that changed.
+        changes: Changes,
+    },
+    /// A node read its configuration again and did not take it.
+    ReloadRefused {
+        /// Its name.
+        node: String,
+        /// Why, in one sentence.
+        why: String,
+    },
     /// A node came.
     NodeStarted {
         /// Its name.
@@ -150,6 +168,28 @@ pub(super) struct Told<'a> {
     /// Attempts in all, by the policy of a job.
     pub(super) attempts_of: &'a dyn Fn(JobId) -> u32,
     pub(super) attempts: &'a BTreeMap<RunId, Vec<AttemptInfo>>,
+}
+
+/// What became of the configurations that nodes read again, each node's last; of one job what concerns it.
+pub(super) fn reloads(nodes: &[Node], only: Option<&str>) -> Vec<Event> {
+    let reload = |node: &Node| {
+        let (at, name) = (node.info.reloaded_at?, node.name.clone());
+        let what = match node.refused() {
+            Some((_, why)) => What::ReloadRefused { node: name, why: why.to_owned() },
+            None => {
+                let changes = Changes::read(node.info.changes.as_deref()?);
+                if only.is_some_and(|job| !changes.concern(job)) {
+                    return None;
+                }
+                What::Reloaded { node: name, changes }
+            }
+        };
+        Some(Event { job: None, at, first_at: at, times: 1, run: None, what })
+    };
+    let mut events: Vec<Event> = nodes.iter().filter_map(reload).collect();
+    events.sort_by_key(|event| std::cmp::Reverse(event.at));
+    events.truncate(RELOADS);
+    events
 }
 
 /// In the order of time, the newest last; neighbours of one job that say the same are one.

@@ -55,6 +55,12 @@ impl Node {
         self.info.liveness == Liveness::Ended && self.info.end_reason.as_deref() == Some("stopped")
     }
 
+    /// When it last refused a configuration and why, in one sentence, unless it has taken one since.
+    #[must_use]
+    pub fn refused(&self) -> Option<(Time, &str)> {
+        Some((self.info.reloaded_at?, self.info.refused.as_deref()?.lines().next().unwrap_or_default()))
+    }
+
     /// What it cannot run.
     pub fn cannot_run(&self) -> impl Iterator<Item = (&str, &str)> {
         self.offers.iter().filter_map(|offer| Some((offer.job.as_str(), offer.reason.as_deref()?)))

@@ -219,6 +219,8 @@ fn ask<Q: Questions>(asker: &Asker<'_, Q>, only: Option<&str>) -> Result<Overvie
     let live = Live::of(&nodes);
     let mut overview = Overview { at: now, window, switches, live, nodes, jobs, events: vec![], by_hour, attempts };
     overview.events = lately(&overview, &refusals, &ended);
+    overview.events.extend(events::reloads(&overview.nodes, only));
+    overview.events.sort_by_key(|event| event.at);
     Ok(overview)
 }
 

@@ -213,6 +213,8 @@ pub(crate) fn event(of: &Event) -> Value {
         What::Closed { state, code, by, who } => json!({
             "kind": state.as_str(), "code": code.map(|code| code.as_str()), "by": maybe_run(*by), "by_whom": who,
         }),
+        What::Reloaded { node, changes } => json!({ "kind": "reloaded", "node": node, "changes": changes }),
+        What::ReloadRefused { node, why } => json!({ "kind": "reload_refused", "node": node, "why": why }),
         What::NodeStarted { node } => json!({ "kind": "node_started", "node": node }),
         What::NodeWent { node, stopped, found_dead } => {
             json!({ "kind": "node_went", "node": node, "stopped": stopped, "found_dead": found_dead })
@@ -291,6 +293,9 @@ fn advice(of: &Advice) -> Value {
 fn attention(of: &Attention) -> Value {
     match of {
         Attention::NotAnswering { nodes } => json!({ "kind": "not_answering", "nodes": nodes }),
+        Attention::Refused { node, at, why } => {
+            json!({ "kind": "configuration_refused", "node": node, "at": time(*at), "why": why })
+        }
         Attention::CannotRun { job, reasons: why, waiting } => {
             json!({ "kind": "cannot_run", "job": job, "nodes": reasons(why), "waiting": waiting })
         }

@@ -25,6 +25,11 @@ pub(crate) fn attention(one: &Attention, times: &Times) -> Said {
             format!("{} does not answer: is it stopped?", nodes.join(", ")),
             &["jobstile doctor".to_owned()],
         ),
+        Attention::Refused { node, at, why } => said(
+            Paint::Bad,
+            format!("configuration refused at {} by {node}: {why}.", times.at(*at)),
+            &["jobstile check".to_owned(), "jobstile reload".to_owned()],
+        ),
         Attention::CannotRun { job, reasons, waiting } => {
             let waiting = if *waiting > 0 { format!("; {} waiting", count(*waiting, "run")) } else { String::new() };
             said(Paint::Bad, format!("{job} cannot run: {}{waiting}.", cannot_run(reasons)), &explain(job))
@@ -101,8 +106,9 @@ pub(crate) fn attention(one: &Attention, times: &Times) -> Said {
 
 /// The same in two words, for the line of the status: how many, and what they are.
 pub(crate) fn in_short(all: &[Attention]) -> Vec<String> {
-    const ORDER: [&str; 10] = [
+    const ORDER: [&str; 11] = [
         "not answering",
+        "configuration refused",
         "cannot run",
         "without a configuration",
         "overdue",
@@ -117,15 +123,16 @@ pub(crate) fn in_short(all: &[Attention]) -> Vec<String> {
     for one in all {
         let (at, n) = match one {
             Attention::NotAnswering { nodes } => (0, nodes.len() as u64),
-            Attention::CannotRun { .. } => (1, 1),
-            Attention::NoConfiguration { .. } => (2, 1),
-            Attention::Overdue { jobs } => (3, jobs.len() as u64),
-            Attention::Dead { count, .. } => (4, *count),
-            Attention::Unusual { .. } => (5, 1),
-            Attention::Stacking { .. } => (6, 1),
-            Attention::Workers { waiting, .. } => (7, *waiting),
-            Attention::Paused(held) => (8, held.jobs.len() as u64),
-            Attention::CannotKeepUp { .. } => (9, 1),
+            Attention::Refused { .. } => (1, 1),
+            Attention::CannotRun { .. } => (2, 1),
+            Attention::NoConfiguration { .. } => (3, 1),
+            Attention::Overdue { jobs } => (4, jobs.len() as u64),
+            Attention::Dead { count, .. } => (5, *count),
+            Attention::Unusual { .. } => (6, 1),
+            Attention::Stacking { .. } => (7, 1),
+            Attention::Workers { waiting, .. } => (8, *waiting),
+            Attention::Paused(held) => (9, held.jobs.len() as u64),
+            Attention::CannotKeepUp { .. } => (10, 1),
         };
         counts[at] += n;
     }

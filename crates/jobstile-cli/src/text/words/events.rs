@@ -7,6 +7,7 @@ use jobstile_core::outcome::Outcome;
 use jobstile_core::run::State;
 use jobstile_core::trigger::Source;
 
+use super::changes::in_short;
 use super::count;
 use super::standing::died;
 use crate::text::duration::measured;
@@ -70,6 +71,12 @@ pub(crate) fn event(event: &Event, times: &Times) -> Said {
             };
             Said { text, code: code.map_or("", Why::as_str), paint }
         }
+        What::Reloaded { node, changes } => {
+            let version = jobstile::text::clean(&changes.version);
+            let what = in_short(changes);
+            said(format!("configuration read again by {node}, version {version}: {what}"), Paint::Plain)
+        }
+        What::ReloadRefused { node, why } => said(format!("configuration refused by {node}: {why}"), Paint::Bad),
         What::NodeStarted { node } => said(format!("{node} started"), Paint::Plain),
         What::NodeWent { node, stopped: true, .. } => said(format!("{node} stopped"), Paint::Plain),
         What::NodeWent { node, found_dead: true, .. } => said(format!("{node} was found dead"), Paint::Plain),

@@ -4,9 +4,13 @@ use crate::args::Global;
 use crate::error::Error;
 use crate::exit::Code;
 
+// What several verbs share.
+mod able;
 mod changes;
 mod first;
+mod in_force;
 mod open;
+mod switched;
 
 /// The verbs, in the order of `--help`: its line there, its name in clap, its file. A file has a `struct Args` and a
 /// `fn run(Args, &Global) -> Result<Code, Error>`.

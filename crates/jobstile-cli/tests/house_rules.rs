@@ -17,6 +17,8 @@ mod english;
 mod source;
 #[path = "house_rules/sql.rs"]
 mod sql;
+#[path = "house_rules/verbs.rs"]
+mod verbs;
 
 use source::{Source, line_of, words};
 
@@ -35,6 +37,7 @@ const RULES: &[Rule] = &[
     Rule { name: "one statement a file, its columns named", check: sql::one_statement_a_file },
     Rule { name: "an update of a run is fenced", check: sql::an_update_of_a_run_is_fenced },
     Rule { name: "imports follow the flow", check: imports_follow_the_flow },
+    Rule { name: "no verb imports another", check: verbs::imports_no_other_verb },
     Rule { name: "JSON has one writer", check: json_has_one_writer },
     Rule { name: "no Manager, Helper, Util", check: no_vague_names },
     Rule { name: "no test is skipped", check: no_test_is_skipped },
@@ -333,6 +336,10 @@ fn each_rule_finds_a_planted_violation() {
         ("imports follow the flow", "crates/jobstile/src/op/reap.rs", "use crate::store::sqlite::Store;", 1),
         ("imports follow the flow", "crates/jobstile/src/store/sqlite.rs", "let d = decide(&rules, &view);", 1),
         ("imports follow the flow", "crates/jobstile-cli/src/text/log.rs", "use crate::cmd::Verb;", 1),
+        ("no verb imports another", "crates/jobstile-cli/src/cmd/show.rs", "\nuse super::ls::standing;", 2),
+        ("no verb imports another", "crates/jobstile-cli/src/cmd/show.rs", "use super::{open, ls::standing};", 1),
+        ("no verb imports another", "crates/jobstile-cli/src/cmd/trigger/wait.rs", "use super::super::ls;", 1),
+        ("no verb imports another", "crates/jobstile-cli/src/cmd/trigger/wait.rs", "use crate::cmd::ls::origin;", 1),
         ("JSON has one writer", "crates/jobstile-cli/src/cmd/a.rs", "\nlet s = serde_json::to_string(&all)?;", 2),
         ("JSON has one writer", "crates/jobstile-cli/src/cmd/a.rs", "let s = format!(\"{all:#}\\n\");", 1),
         ("no Manager, Helper, Util", "crates/jobstile/src/engine.rs", "\npub struct JobManager {}", 2),
@@ -402,6 +409,11 @@ fn what_only_looks_like_a_violation_is_none() {
         ("crates/jobstile/src/engine/reaper.rs", "use crate::{op, runner::Exit};"),
         ("crates/jobstile/src/store/queue.rs", "use crate::engine::clock::Clock; use crate::{op, engine::clock};"),
         ("crates/jobstile-cli/src/cmd/ls.rs", "use crate::text::table; use crate::config::Config;"),
+        (
+            "crates/jobstile-cli/src/cmd/ls.rs",
+            "use super::open::{Opened, open}; use crate::cmd::able; mod a { use super::Args; }",
+        ),
+        ("crates/jobstile-cli/src/cmd/trigger/wait.rs", "use super::answer::Answer; use crate::cmd::trigger::Args;"),
         ("crates/jobstile-cli/src/text/json.rs", "let s = serde_json::to_string(one)?;"),
         ("crates/jobstile/src/runner/util_linux.rs", "struct Managed;"),
         (

@@ -1,13 +1,11 @@
 //! `ls`: the jobs, when they fire and where they stand.
 
-use std::collections::BTreeMap;
-
 use jobstile::client::{JobInfo, RunFilter};
-use jobstile::origin::Origins;
 use jobstile_core::run::State;
 use serde_json::{Value, json};
 
-use super::open::{Opened, open};
+use crate::cmd::able::cannot_run;
+use crate::cmd::open::{Opened, open};
 use crate::args::{Global, Output};
 use crate::error::Error;
 use crate::exit::Code;
@@ -65,7 +63,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
             if job.policy.as_ref().is_some_and(|policy| policy.monitoring) { "M" } else { "" }.into(),
             every(job).into(),
             job.fires(now, 1).first().map_or(String::new(), |at| times.at(*at)).into(),
-            standing(job).into(),
+            words::live(job.tally).into(),
             last,
             Cell::new(note, paint),
         ]);
@@ -83,20 +81,6 @@ fn every(job: &JobInfo) -> String {
             Some(schedule) => short(schedule.every),
         },
     }
-}
-
-/// Its live runs: `1 running, 2 waiting`.
-pub(crate) fn standing(job: &JobInfo) -> String {
-    let tally = job.tally;
-    let parts = [
-        (tally.running, "running"),
-        (tally.queued, "waiting"),
-        (tally.retrying, "retrying"),
-        (tally.scheduled, "scheduled"),
-    ];
-    let parts: Vec<String> =
-        parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", words::number(*n))).collect();
-    if parts.is_empty() { "idle".into() } else { parts.join(", ") }
 }
 
 fn last_end(opened: &Opened, job: &JobInfo, times: &Times) -> Result<Cell, Error> {
@@ -122,47 +106,7 @@ fn note(job: &JobInfo, stuck: Option<&String>, times: &Times) -> (String, Paint)
         return (format!("no node can run it: {why}"), Paint::Bad);
     }
     if !policy.enabled {
-        return (format!("switched off: {}", origin(&job.origins, "enabled")), Paint::Faint);
+        return (format!("switched off: {}", words::origin_of(&job.origins, "enabled")), Paint::Faint);
     }
     (String::new(), Paint::Plain)
-}
-
-/// Where a value of a job came from.
-pub(crate) fn origin(origins: &str, key: &str) -> String {
-    words::origin(Origins::read(origins).origin(key))
-}
-
-// Each node's reason; one that they share is said once.
-fn reasons(of: &[(String, String)]) -> String {
-    match of {
-        [(_, why), others @ ..] if !others.is_empty() && others.iter().all(|(_, other)| other == why) => {
-            format!("{why} (all {} nodes)", of.len())
-        }
-        _ => of.iter().map(|(node, why)| format!("{node}: {why}")).collect::<Vec<_>>().join("; "),
-    }
-}
-
-/// The jobs that none of the live nodes can run, each with what the nodes say; nothing where no node lives.
-pub(crate) fn cannot_run(opened: &Opened) -> Result<BTreeMap<String, String>, Error> {
-    let mut stuck: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
-    let mut able = std::collections::BTreeSet::new();
-    for node in &opened.alive {
-        for offer in opened.client.offers(&node.row.id)? {
-            match offer.reason {
-                None => drop(able.insert(offer.job)),
-                Some(why) => stuck.entry(offer.job).or_default().push((opened.named(node), why)),
-            }
-        }
-    }
-    if opened.alive.is_empty() || opened.unsure {
-        return Ok(BTreeMap::new());
-    }
-    let mut all: BTreeMap<String, String> =
-        stuck.into_iter().filter(|(job, _)| !able.contains(job)).map(|(job, why)| (job, reasons(&why))).collect();
-    for job in opened.client.jobs()?.into_iter().filter(|job| job.policy.is_some()) {
-        if !able.contains(&*job.name) {
-            all.entry(job.name.to_string()).or_insert_with(|| "no live node defines it".into());
-        }
-    }
-    Ok(all)
 }

@@ -5,8 +5,7 @@ use jobstile_core::run::State;
 use jobstile_core::time::Time;
 use serde_json::{Value, json};
 
-use super::ls::origin;
-use super::open::{Opened, open};
+use crate::cmd::open::{Opened, open};
 use crate::args::value::up_to;
 use crate::args::{Global, Output};
 use crate::error::Error;
@@ -111,7 +110,7 @@ fn quiet(job: &JobInfo, times: &Times) {
         return;
     }
     if !policy.enabled {
-        text::say_line(&format!("{} is switched off: {}", job.name, origin(&job.origins, "enabled")));
+        text::say_line(&format!("{} is switched off: {}", job.name, words::origin_of(&job.origins, "enabled")));
     } else if let Some(pause) = job.paused(times.now()) {
         let until = pause.until.map_or(String::new(), |until| format!(" until {}", times.at(until)));
         let waiting = match job.tally.waiting() {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::Global;
 use crate::cmd::open::{by, open};
-use crate::cmd::resume::{named, said};
+use crate::cmd::switched::{named, said};
 use crate::error::Error;
 use crate::exit::Code;
 use crate::text::duration;

@@ -5,7 +5,7 @@ mod notify;
 mod root;
 mod signals;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,8 @@ use jobstile::answer::{Changes, Held};
 use jobstile::engine::clock::Clock;
 use jobstile::engine::desk::Workers;
 use jobstile::engine::pointer::{self, Left, Pointer};
-use jobstile::engine::worker::Defined;
 use jobstile::engine::{Engine, Setup, host, node_dir};
-use jobstile::op::{Apply, JobPolicy};
+
 use jobstile::store::sqlite::{self, Checked};
 
 use jobstile::client::Client;
@@ -28,9 +27,9 @@ use jobstile_core::id::Version;
 use crate::args::Global;
 use crate::cmd::changes;
 use crate::cmd::first;
+use crate::cmd::in_force::in_force;
 use crate::config::diagnostic::{Diagnostic, render_all};
 use crate::config::file::{Gathered, gather};
-use crate::config::job::JobConfig;
 use crate::config::Loaded;
 use crate::error::Error;
 use crate::exit::Code;
@@ -329,41 +328,6 @@ fn log_removed(job: &str, held: Held) {
 // Jobs that other live nodes define may not be taken over from their owner.
 async fn taken(engine: &Engine) -> jobstile::Result<Vec<String>> {
     engine.jobs_of_live_nodes().await
-}
-
-/// The policy and the definitions of a configuration.
-pub(crate) fn in_force(
-    loaded: &Loaded,
-    folder: &Path,
-    file: &Path,
-    taken: Vec<String>,
-) -> (Apply, HashMap<String, Defined>) {
-    let owner = folder.join(file.file_name().unwrap_or_default());
-    let jobs = loaded.jobs.iter().map(|(name, job)| JobPolicy {
-        name: name.to_string(),
-        policy: job.policy.clone(),
-        origins: Loaded::origins(&job.settings),
-    });
-    let apply = Apply {
-        owner: owner.to_string_lossy().into_owned(),
-        by: host::whoami(),
-        switches: Some(loaded.switches),
-        origins: Loaded::origins(&loaded.settings),
-        jobs: jobs.collect(),
-        replace: true,
-        taken,
-    };
-    let definitions = loaded
-        .jobs
-        .iter()
-        .filter_map(|(name, job)| Some((name.to_string(), defined(loaded, job)?)))
-        .collect();
-    (apply, definitions)
-}
-
-fn defined(loaded: &Loaded, job: &JobConfig) -> Option<Defined> {
-    let definition = job.definition.clone()?;
-    Some(Defined { definition, shutdown_grace: loaded.shutdown_grace, kill_after: loaded.kill_after, log_output: job.log_output })
 }
 
 async fn reload(engine: &Engine, args: &Args, global: &Global, store: &Path, old: Loaded) -> Loaded {

@@ -7,8 +7,8 @@ use jobstile_core::policy::{KeyRule, Places, Policy, Rules, Switches, Until};
 use jobstile_core::run::State;
 use serde_json::{Value, json};
 
-use super::ls::{cannot_run, origin, standing};
-use super::open::{Opened, open};
+use crate::cmd::able::cannot_run;
+use crate::cmd::open::{Opened, open};
 use crate::args::{Global, Output};
 use crate::config::environment::Environment;
 use crate::config::setting::shown;
@@ -90,7 +90,7 @@ impl Shown<'_> {
         rows.push(row("from", self.version()?));
         let mut settings = vec![vec!["SETTING".to_owned(), "VALUE".into(), "FROM".into()]];
         for (key, value) in flat(policy) {
-            let from = jobstile::text::clean(&origin(&job.origins, &key)).into_owned();
+            let from = jobstile::text::clean(&words::origin_of(&job.origins, &key)).into_owned();
             settings.push(vec![key, jobstile::text::clean(&shown(&value)).into_owned(), from]);
         }
         Ok(format!("{}\n{}\n{}", job.name, columns(&rows), columns(&settings)))
@@ -108,8 +108,8 @@ impl Shown<'_> {
         let named: Vec<String> =
             runs.iter().map(|run| format!("run {} {}", run.row.id, words::doing(run, &self.times))).collect();
         Ok(match named.as_slice() {
-            [] => standing(self.job),
-            named => format!("{}: {}", standing(self.job), named.join(", ")),
+            [] => words::live(self.job.tally),
+            named => format!("{}: {}", words::live(self.job.tally), named.join(", ")),
         })
     }
 
@@ -117,7 +117,7 @@ impl Shown<'_> {
         let fires = self.job.fires(self.times.now(), INSTANTS);
         match policy.schedule {
             None => "when it is triggered".into(),
-            Some(_) if !policy.enabled => format!("its schedule is off: {}", origin(&self.job.origins, "enabled")),
+            Some(_) if !policy.enabled => format!("its schedule is off: {}", words::origin_of(&self.job.origins, "enabled")),
             Some(_) => {
                 let fires: Vec<String> = fires.iter().map(|at| self.times.at(*at)).collect();
                 format!("{} ({})", fires.join(", "), self.times.zone())
@@ -129,7 +129,7 @@ impl Shown<'_> {
         let switches = self.in_force();
         let origins = self.switches.as_ref().map_or("{}", |version| &version.origins);
         let one = |name: &str, on: bool, key: &str| {
-            let from = origin(origins, key);
+            let from = words::origin_of(origins, key);
             format!("{name} {} ({from})", if on { "on" } else { "off" })
         };
         [

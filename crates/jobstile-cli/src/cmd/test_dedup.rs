@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use self::judge::{Judged, Verdict, judge};
 use self::scratch::Counted;
-use super::serve::in_force;
+use crate::cmd::in_force::in_force;
 use crate::args::value::up_to;
 use crate::args::{Global, Output};
 use crate::cmd::open::no_such_job;

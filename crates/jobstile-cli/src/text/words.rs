@@ -7,7 +7,8 @@ pub(crate) mod pattern;
 pub(crate) mod standing;
 
 use jobstile::client::RunInfo;
-use jobstile::origin::{Origin, Place};
+use jobstile::origin::{Origin, Origins, Place};
+use jobstile_core::decide::Tally;
 use jobstile_core::run::State;
 use serde_json::Value;
 
@@ -162,6 +163,24 @@ pub(crate) fn origin(origin: &Origin) -> String {
         Origin::Flag(name) => name.clone(),
         Origin::Words(words) => words.clone(),
     }
+}
+
+/// The same of a setting, out of what is kept of all of them: JSON.
+pub(crate) fn origin_of(origins: &str, key: &str) -> String {
+    origin(Origins::read(origins).origin(key))
+}
+
+/// The live runs of a job: `1 running, 2 waiting`.
+pub(crate) fn live(tally: Tally) -> String {
+    let parts = [
+        (tally.running, "running"),
+        (tally.queued, "waiting"),
+        (tally.retrying, "retrying"),
+        (tally.scheduled, "scheduled"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", number(*n))).collect();
+    if parts.is_empty() { "idle".into() } else { parts.join(", ") }
 }
 
 #[cfg(test)]

@@ -115,6 +115,11 @@ impl Source {
     }
 }
 
+/// The identifier that a text begins with.
+pub(crate) fn word(text: &str) -> &str {
+    &text[..text.find(|c| !is_word(c)).unwrap_or(text.len())]
+}
+
 /// `a::b` of `a::b::c`, `a` of `a;`.
 fn first_two(path: &str) -> String {
     let end = path.find(|c| !is_word(c) && c != ':').unwrap_or(path.len());

@@ -10,7 +10,7 @@ use jobstile_core::policy::{KeyRule, OnDuplicate, Policy, Switches, Until};
 use jobstile_core::run::State;
 use serde_json::Value;
 
-use crate::cmd::ls::cannot_run;
+use crate::cmd::able::cannot_run;
 use crate::cmd::open::Opened;
 use crate::config::suggest::nearest;
 use crate::error::Error;

@@ -9,7 +9,7 @@ use jobstile_core::outcome::Outcome;
 use jobstile_core::run::State;
 use serde_json::{Value, json};
 
-use crate::cmd::ls::cannot_run;
+use crate::cmd::able::cannot_run;
 use crate::cmd::open::Opened;
 use crate::error::Error;
 use crate::exit::Code;

@@ -24,7 +24,7 @@ fn damaged_numbers_cost_no_trigger() {
         assert_eq!(world.trigger("a").decision, Decision::Admitted);
         assert_eq!(world.violations(), Vec::<String>::new(), "the hour was counted anew");
         let client = Client::open(&world.path()).unwrap();
-        assert_eq!(client.numbers(id, 0).unwrap().decisions["cli/within_limits"], 1);
+        assert_eq!(client.numbers(id, 0).unwrap().decisions["cli/admitted/within_limits"], 1);
     }
 }
 

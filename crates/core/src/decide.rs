@@ -218,7 +218,7 @@ pub fn decide(rules: &Rules, asked: &Asked, view: &View) -> Verdict {
     Verdict::New(match (asked.source, asked.when) {
         (Source::Schedule, _) => would_admit(rules, asked.priority, view),
         (_, When::Now) => admit(rules, asked.priority, view),
-        (_, When::At(_)) => admit_later(rules, asked.priority, view),
+        (_, When::At(_) | When::In(_)) => admit_later(rules, asked.priority, view),
     })
 }
 
@@ -281,3 +281,6 @@ fn no_place(rules: &Rules, view: &View) -> Option<Ruling> {
     let code = if rules.no_waiting { Code::ConcurrencyLimit } else { Code::QueueFull };
     Some(Ruling { decision, code, by, lift: false })
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@
 pub mod claim;
 pub mod decide;
 pub mod id;
+pub mod identity;
 pub mod job;
 pub mod key;
 pub mod outcome;
@@ -18,6 +19,8 @@ pub mod retry;
 pub mod run;
 pub mod schedule;
 pub mod stats;
+#[cfg(test)]
+mod table;
 pub mod time;
 pub mod trigger;
 pub mod words;

@@ -1,5 +1,7 @@
 //! One request to run a job, now or later.
 
+use std::time::Duration;
+
 use crate::time::Time;
 
 crate::words::words! {
@@ -25,4 +27,37 @@ pub enum When {
     Now,
     /// At a later instant: the run is `scheduled` until then.
     At(Time),
+    /// So much later: never later than that from any moment on, even if the clock is set back.
+    In(Duration),
+}
+
+impl When {
+    /// What it is at this moment: a time that has come is now.
+    #[must_use]
+    pub fn at(self, now: Time) -> Self {
+        match self {
+            Self::At(at) if at <= now => Self::Now,
+            Self::In(delay) if delay.is_zero() => Self::Now,
+            when => when,
+        }
+    }
+
+    /// The instant that it means.
+    #[must_use]
+    pub fn instant(self, now: Time) -> Time {
+        match self {
+            Self::Now => now,
+            Self::At(at) => at,
+            Self::In(delay) => now.plus(delay),
+        }
+    }
+
+    /// The delay that is kept with the run.
+    #[must_use]
+    pub fn delay(self) -> Option<Duration> {
+        match self {
+            Self::Now | Self::At(_) => None,
+            Self::In(delay) => Some(delay),
+        }
+    }
 }

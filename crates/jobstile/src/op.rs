@@ -10,6 +10,7 @@ mod due;
 mod memory;
 mod node;
 mod settle;
+mod supersede;
 mod tick;
 mod trigger;
 mod view;

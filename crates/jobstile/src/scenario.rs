@@ -263,7 +263,7 @@ impl World {
                 job: job.into(),
                 args,
                 priority,
-                when: later.map_or(When::Now, |later| When::At(self.now.plus(later))),
+                when: later.map_or(When::Now, When::In),
                 id,
                 source: Source::Script,
                 by: "script".into(),

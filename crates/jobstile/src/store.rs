@@ -10,9 +10,11 @@ pub(crate) mod wire;
 pub mod sqlite;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jobstile_core::decide::{Code, Decision, Tally, Target};
 use jobstile_core::id::{Fence, JobId, NodeId, RefusalId, RunId, TriggerId, Version};
+use jobstile_core::identity::{Identity, Kin};
 use jobstile_core::key::Key;
 use jobstile_core::outcome::Outcome;
 use jobstile_core::policy::{Priority, Switches};
@@ -71,14 +73,10 @@ pub struct RunRow {
     pub state: State,
     /// What "the same" means for it.
     pub key: Key,
-    /// A rule gave it that key.
-    pub keyed: bool,
-    /// The identity rule was in force when it was admitted: as a scheduled run it is a target of later triggers.
-    pub deduped: bool,
-    /// Duplicates meet it.
-    pub target: bool,
-    /// Under a rule `until = "start"`.
-    pub lineage: bool,
+    /// What it is to triggers of its key.
+    pub identity: Identity,
+    /// Its key's line, older and newer, is looked at under `until = "start"`: an index, no rule.
+    pub in_line: bool,
     /// Its priority.
     pub priority: Priority,
     /// Its place in line.
@@ -89,6 +87,8 @@ pub struct RunRow {
     pub first_due: Time,
     /// When it is due now: a retry's time.
     pub due: Time,
+    /// A retry and a run for `in` are never due later than this from now. `None`: due at an instant.
+    pub delay: Option<Duration>,
     /// Its arguments, canonical JSON.
     pub args: Option<Arc<str>>,
     /// Where its trigger came from.
@@ -134,6 +134,13 @@ impl RunRow {
     #[must_use]
     pub fn started(&self) -> bool {
         self.claims > 0
+    }
+
+    /// As another run of its key sees it.
+    #[must_use]
+    pub fn kin(&self) -> Kin {
+        let asked_to_end = self.cancel_at.is_some();
+        Kin { run: self.id, first_due: self.first_due, state: self.state, started: self.started(), asked_to_end }
     }
 
     /// As a target of duplicates.
@@ -343,9 +350,11 @@ pub(crate) trait Tables {
     fn oldest_waiting(&mut self, job: JobId) -> Result<Option<RunId>>;
     fn oldest_running(&mut self, job: JobId) -> Result<Option<RunId>>;
     /// The newest run that supersedes one of this key with this place in age.
-    fn superseding(&mut self, job: JobId, key: &Key, first_due: Time, id: RunId) -> Result<Option<RunId>>;
+    fn superseding(&mut self, job: JobId, key: &Key, first_due: Time, id: RunId) -> Result<Option<Kin>>;
     /// Started runs of this key, older than this one, that are to start again.
     fn superseded(&mut self, job: JobId, key: &Key, first_due: Time, id: RunId) -> Result<Vec<RunId>>;
+    /// Runs that are due later than their delay from now are due by then.
+    fn bring_forward(&mut self, now: Time) -> Result<u64>;
     fn next_due(&mut self) -> Result<Option<(Time, RunId)>>;
     fn ready_jobs(&mut self) -> Result<Vec<JobId>>;
     /// The first ready runs in line behind this place, of all jobs.
@@ -355,7 +364,8 @@ pub(crate) trait Tables {
     fn set_waits_on(&mut self, run: RunId, fence: Fence, waits_on: Option<&str>) -> Result<()>;
     fn make_all_ready(&mut self, waits_on: &str) -> Result<u64>;
     fn clear_started_targets(&mut self, job: JobId) -> Result<()>;
-    fn set_lineage(&mut self, job: JobId) -> Result<()>;
+    /// Every run of the job that has a key, and lives or succeeded, is in line from now on.
+    fn set_in_line(&mut self, job: JobId) -> Result<()>;
     fn running_of_job(&mut self, job: JobId) -> Result<Vec<RunRow>>;
     fn running_of_node(&mut self, node: &NodeId) -> Result<Vec<RunId>>;
 

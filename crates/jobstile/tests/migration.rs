@@ -30,13 +30,17 @@ const KILLED: Time = Time(1_795_697_183_000_000);
 /// Everything that the fixture says of its live runs; each must end once.
 const LIVE: [i64; 15] = [1, 9, 10, 11, 12, 13, 16, 17, 18, 20, 21, 22, 23, 24, 32];
 
+const RUN: &str = "id, job, state, key, keyed, deduped, target, lineage, place, priority, rank, admitted_at, first_due, due, args,
+    source, trigger_id, nominal, by_whom, rerun_of, version, waits_on, claims, failures, lost, fence, node, claimed_at, cancel_at,
+    cancel_by, ended_at, code, by_run";
+
 /// What a table held in the old schema, by its old columns.
 const TABLES: [(&str, &str); 11] = [
     ("version", "*"),
     ("job", "*"),
     ("tally", "*"),
-    ("run", "*"),
-    ("attempt", "*"),
+    ("run", RUN),
+    ("attempt", "run, n, fence, node, claimed_at, ended_at, outcome, message, exit_code"),
     ("output", "*"),
     ("slot", "*"),
     (

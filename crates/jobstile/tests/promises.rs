@@ -202,7 +202,7 @@ impl World {
                     job: JOBS[*job].into(),
                     args: Args::parse(format!("{{\"n\":{args}}}").as_bytes()),
                     priority: priority.map(|n| Priority::ALL[usize::from(n)]),
-                    when: if *later { When::At(self.now.plus(Duration::from_secs(30))) } else { When::Now },
+                    when: if *later { When::In(Duration::from_secs(30)) } else { When::Now },
                     id: id.map(|id| format!("id-{id}").into()),
                     source: Source::Cli,
                     by: "u".into(),

@@ -67,7 +67,7 @@ impl Model {
                 continue;
             }
             let first = self.run(id).claims == 0;
-            let rules = self.in_force(&job);
+            let (rules, replaces) = (self.in_force(&job), self.replaces(&job));
             let running = running.entry(job).or_default();
             if rules.final_check && first && !running.is_empty() {
                 let by = running.first().map(|(_, id)| *id);
@@ -81,7 +81,7 @@ impl Model {
             let run = self.run_mut(id);
             run.claims += 1;
             run.node = Some(claim.node.to_owned());
-            if first && run.under_start && rules.same.is_none_or(|same| same.until_start) {
+            if first && replaces {
                 run.target = false;
             }
             running.insert(run.age());
@@ -153,7 +153,9 @@ impl Model {
         }
         let wait = (wait.round() as i64).min(longest);
         let due = Due { from: self.now + wait.max(least), to: self.now + (wait + wait / 10).max(least) };
-        self.run_mut(id).due = due.from;
+        let delay = due.from - self.now;
+        let run = self.run_mut(id);
+        (run.due, run.delay) = (due.from, Some(delay));
         self.come(id, State::Retrying, Some(outcome));
         if let Some(crate::Said::Came { due: said, .. }) = self.said.last_mut() {
             *said = Some(due);

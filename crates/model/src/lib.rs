@@ -46,12 +46,12 @@ pub struct Run {
     pub target: bool,
     /// Admitted while a rule was in force.
     pub deduped: bool,
-    /// Was under a rule `until = "start"`.
-    pub under_start: bool,
     pub priority: usize,
     pub admitted: i64,
     pub first_due: i64,
     pub due: i64,
+    /// Never due later than this from now. `None`: at an instant.
+    pub delay: Option<i64>,
     pub args: Args,
     pub claims: u32,
     pub failures: u32,
@@ -172,7 +172,9 @@ impl Model {
 
     /// When exactly a retry is due, which is left to chance.
     pub fn learn_due(&mut self, run: i64, due: i64) {
-        self.run_mut(run).due = due;
+        let delay = due - self.now;
+        let run = self.run_mut(run);
+        (run.due, run.delay) = (due, Some(delay));
     }
 
     /// Forgets a run that was pruned.

@@ -180,7 +180,15 @@ impl World {
         match self.events.remove(0).what {
             What::Trigger { job, args, priority, later, id } => {
                 let at = self.model.now + later;
-                self.model.trigger(&Asked { job: &job, source: Source::Script, args, priority, at, id });
+                self.model.trigger(&Asked {
+                    job: &job,
+                    source: Source::Script,
+                    args,
+                    priority,
+                    at,
+                    delay: (later > 0).then_some(later),
+                    id,
+                });
             }
             What::Pause(job) => {
                 self.known_job(&job)?;

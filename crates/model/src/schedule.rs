@@ -77,7 +77,6 @@ impl Model {
             }
             for id in self.of_job(&name).map(|r| r.id).collect::<Vec<_>>() {
                 let run = self.run_mut(id);
-                run.under_start |= run.key.is_some();
                 run.target &= run.claims == 0;
             }
         }
@@ -145,7 +144,15 @@ impl Model {
             if !self.ids.contains_key(&(name.to_owned(), format!("@{at}"))) {
                 let args = spec.tick_args.clone();
                 let id = Some(format!("@{at}"));
-                self.trigger(&Asked { job: name, source: Source::Schedule, args, priority: None, at: now, id });
+                self.trigger(&Asked {
+                    job: name,
+                    source: Source::Schedule,
+                    args,
+                    priority: None,
+                    at: now,
+                    delay: None,
+                    id,
+                });
             }
         }
         true

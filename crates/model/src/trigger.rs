@@ -15,6 +15,8 @@ pub struct Asked<'a> {
     pub priority: Option<usize>,
     /// When it wants its run; a time that has come is now.
     pub at: i64,
+    /// It said how much later, not when.
+    pub delay: Option<i64>,
     pub id: Option<String>,
 }
 
@@ -117,7 +119,9 @@ impl Model {
             _ if *args == Args::Unreadable => Err(Code::BadArguments),
             _ if spec.monitoring && self.switches.aggressive => Ok(Some(String::new())),
             None => Ok(None),
-            Some(same) => same.key(args).map(Some),
+            Some(same) => {
+                same.key(args).map(Some).or_else(|code| if self.switches.dedup { Err(code) } else { Ok(None) })
+            }
         }
     }
 
@@ -133,12 +137,12 @@ impl Model {
             state,
             target: same.is_some() && !later,
             deduped: same.is_some(),
-            under_start: key.is_some() && self.replaces(asked.job),
             key,
             priority,
             admitted: self.now,
             first_due: at,
             due: at,
+            delay: asked.delay.filter(|_| later),
             args: asked.args.clone(),
             claims: 0,
             failures: 0,
@@ -208,6 +212,17 @@ impl Model {
 
     /// Moves what has fallen due, by time; how many.
     pub fn due(&mut self, max: usize) -> usize {
+        let now = self.now;
+        let waiting: Vec<i64> =
+            self.live().filter(|r| matches!(r.state, State::Scheduled | State::Retrying)).map(|r| r.id).collect();
+        for id in waiting {
+            let run = self.run_mut(id);
+            let Some(latest) = run.delay.map(|delay| now + delay).filter(|latest| run.due > *latest) else { continue };
+            run.due = latest;
+            if run.state == State::Scheduled {
+                run.first_due = latest;
+            }
+        }
         let mut moved = 0;
         while moved < max {
             let next = self
@@ -232,10 +247,8 @@ impl Model {
             return self.end(id, State::Refused, against.code, against.by, None);
         }
         let same = self.in_force(&run.job).same.filter(|_| run.key.is_some());
-        let under_start = run.key.is_some() && self.replaces(&run.job);
         let run = self.run_mut(id);
         run.target = same.is_some();
-        run.under_start = under_start;
         self.come(id, State::Queued, None);
         self.older_give_way(id);
     }
@@ -252,12 +265,12 @@ impl Model {
     pub(crate) fn newer(&self, id: i64) -> Option<i64> {
         let run = self.run(id);
         let same = self.in_force(&run.job).same?;
-        if !same.until_start || !run.under_start {
+        if !same.until_start || run.key.is_none() {
             return None;
         }
         self.runs
             .values()
-            .filter(|r| r.job == run.job && r.key == run.key && r.under_start && r.age() > run.age())
+            .filter(|r| r.job == run.job && r.key == run.key && r.age() > run.age())
             .filter(|r| r.state == State::Succeeded || (r.takes_place() && !r.asked))
             .max_by_key(|r| r.age())
             .map(|r| r.id)
@@ -314,6 +327,14 @@ impl Model {
             return Answer::Changed { from, to: from, asked: false };
         }
         let (job, args) = (run.job.clone(), run.args.clone());
-        Answer::Decided(self.trigger(&Asked { job: &job, source, args, priority: None, at: now, id: None }))
+        Answer::Decided(self.trigger(&Asked {
+            job: &job,
+            source,
+            args,
+            priority: None,
+            at: now,
+            delay: None,
+            id: None,
+        }))
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let states = vec![State::Running, State::Queued, State::Retrying];
     let mut runs = client.runs(&RunFilter { job: args.job, states, limit: SHOWN, ..RunFilter::default() })?;
     let full = runs.len() == SHOWN;
-    runs.retain(|run| run.row.keyed);
+    runs.retain(|run| run.row.identity.has_key());
     runs.sort_by(|a, b| (&a.job, &a.row.key, a.row.first_due, a.row.id).cmp(&(&b.job, &b.row.key, b.row.first_due, b.row.id)));
     if global.output != Output::Table {
         let all = runs.iter().map(json::run).collect();

@@ -196,7 +196,7 @@ fn without_equals<'a>(fields: &'a [String], args: &Args) -> Result<&'a [String],
 
 fn when(args: &Args, times: &Times) -> Result<When, Error> {
     if let Some(later) = args.later {
-        return Ok(When::At(times.now().plus(later)));
+        return Ok(When::In(later));
     }
     let Some(at) = &args.at else { return Ok(When::Now) };
     let wrong = |what: &str| {

@@ -64,7 +64,7 @@ impl<A: Serialize> JobHandle<A> {
     pub async fn trigger_with(&self, args: &A, options: TriggerOptions) -> Result<Decision> {
         let id = options.id.as_deref().map(TriggerId::new).transpose()?;
         let args = Args::from(args)?;
-        let when = options.later.map_or(When::Now, |later| When::At(self.shared.clock.now().plus(later)));
+        let when = options.later.map_or(When::Now, When::In);
         let trigger = Trigger {
             job: Arc::clone(&self.name),
             args: Ok(if planted("embedded_arguments_are_lost") { Args::none() } else { args }),

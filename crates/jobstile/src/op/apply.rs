@@ -174,7 +174,7 @@ fn look_again(view: &mut View<'_>, job: JobId, rules: &Rules) -> Result<()> {
     view.tables().make_all_ready(&limit)?;
     if rules.dedup.as_ref().is_some_and(|dedup| dedup.until == Until::Start) {
         view.tables().clear_started_targets(job)?;
-        view.tables().set_lineage(job)?;
+        view.tables().set_in_line(job)?;
     }
     Ok(())
 }

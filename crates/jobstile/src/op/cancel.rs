@@ -1,10 +1,9 @@
-//! Ending a run before its time, by hand or because a newer one does the work; and trying again by hand.
+//! Ends a run before its time, by hand; and tries one again by hand.
 
 use std::sync::Arc;
 
 use jobstile_core::decide::Code;
 use jobstile_core::id::RunId;
-use jobstile_core::policy::Until;
 use jobstile_core::run::{Event, State};
 use jobstile_core::trigger::{Source, When};
 
@@ -72,24 +71,8 @@ fn again(view: &mut View<'_>, run: &RunRow, by: &str, source: Source) -> Result<
     trigger_with(view, &trigger, Extra { nominal: None, rerun_of: Some(run.id) }).map(Answer::Decided)
 }
 
-/// The newest run that does the work of this one, which would have to start again.
-pub(super) fn superseding(view: &mut View<'_>, run: &RunRow) -> Result<Option<RunId>> {
-    let superseding = view.job(run.job)?.rules.dedup.as_ref().is_some_and(|dedup| dedup.until == Until::Start);
-    if !superseding || !run.lineage {
-        return Ok(None);
-    }
-    view.tables().superseding(run.job, &run.key, run.first_due, run.id)
-}
-
-/// Ends a run that has a newer one of its key, if there is one.
-pub(super) fn give_way(view: &mut View<'_>, run: &mut RunRow) -> Result<bool> {
-    let Some(newer) = superseding(view, run)? else { return Ok(false) };
-    run.code = Some(Code::Superseded);
-    run.by_run = Some(newer);
-    end(view, run).map(|()| true)
-}
-
-fn end(view: &mut View<'_>, run: &mut RunRow) -> Result<()> {
+/// Ends a run that does not run.
+pub(super) fn end(view: &mut View<'_>, run: &mut RunRow) -> Result<()> {
     if run.state == State::Running {
         return Err(Error::new(Kind::Invariant, format!("run {} is running: it ends with its attempt", run.id)));
     }

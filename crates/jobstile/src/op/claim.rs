@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jobstile_core::claim::is_refused;
 use jobstile_core::decide::Code;
 use jobstile_core::id::{Fence, JobId, NodeId, RunId};
-use jobstile_core::policy::Until;
+use jobstile_core::identity::{Change, Identity};
 use jobstile_core::run::Event;
 
 use super::view::{More, View};
@@ -201,8 +201,8 @@ fn one(view: &mut View<'_>, mut run: RunRow, node: &NodeId) -> Result<Became> {
     run.node = Some(node.clone());
     run.claimed_at = Some(now);
     // From its first claim on, a run under `until = "start"` is no longer a target.
-    if first && run.target && rules.dedup.as_ref().is_none_or(|dedup| dedup.until == Until::Start) && run.lineage {
-        run.target = false;
+    if first && run.identity == Identity::Target && view.is_until_start(run.job)? {
+        run.identity = run.identity.after(Change::PassedStart);
         view.tables().clear_target(run.id, before)?;
     }
     view.change(&mut run, Event::Claimed, before)?;

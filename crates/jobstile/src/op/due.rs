@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use jobstile_core::claim::rank;
 use jobstile_core::decide::{Decision, View as Facts, admit};
+use jobstile_core::identity::{Change, Identity};
 use jobstile_core::run::{Event, State};
 
 use super::Answer;
-use super::trigger::{lift, supersede_older, waits_on};
+use super::trigger::{lift, waits_on};
 use super::view::{More, View};
 use crate::bugs::planted;
 use crate::error::{Error, Result};
@@ -15,6 +16,7 @@ use crate::store::RunRow;
 
 /// Moves what has fallen due, by time.
 pub(super) fn due(view: &mut View<'_>, max: usize) -> Result<Answer> {
+    view.bring_forward()?;
     let mut moved = 0;
     loop {
         let next = view.tables().next_due()?;
@@ -35,13 +37,13 @@ pub(super) fn due(view: &mut View<'_>, max: usize) -> Result<Answer> {
 
 /// A retry's time has come.
 pub(super) fn retry(view: &mut View<'_>, run: &mut RunRow) -> Result<()> {
-    if planted("retry_meets_deduplication") && run.target {
+    if planted("retry_meets_deduplication") && run.identity == Identity::Target {
         run.code = Some(jobstile_core::decide::Code::DuplicateWaiting);
         let fence = run.fence;
         view.change(run, Event::Cancelled, fence)?;
         return view.came(run, More::default());
     }
-    if super::cancel::give_way(view, run)? {
+    if super::supersede::give_way(view, run)? {
         return Ok(());
     }
     queue(view, run)
@@ -51,15 +53,16 @@ pub(super) fn retry(view: &mut View<'_>, run: &mut RunRow) -> Result<()> {
 fn scheduled(view: &mut View<'_>, run: &mut RunRow) -> Result<()> {
     let rules = Arc::clone(&view.job(run.job)?.rules);
     // A run that was admitted without a rule has no key by which it could be a duplicate or a target.
-    let until = rules.dedup.as_ref().filter(|_| run.keyed).map(|dedup| dedup.until);
-    let target = if until.is_some() { view.target(run.job, &run.key)? } else { None };
+    let is_target = rules.dedup.is_some() && run.identity.has_key();
+    let target = if is_target { view.target(run.job, &run.key)? } else { None };
     let facts = Facts { paused: false, target, tally: view.job(run.job)?.tally };
     let ruling = admit(&rules, run.priority, &facts);
     if ruling.decision == Decision::Admitted {
-        run.target = until.is_some();
-        run.lineage = run.keyed && view.gives_way(run.job)?;
+        let change = if rules.dedup.is_some() { Change::DueUnderARule } else { Change::DueUnderNone };
+        run.identity = run.identity.after(change);
+        run.in_line = run.identity.has_key() && view.is_until_start(run.job)?;
         queue(view, run)?;
-        return supersede_older(view, run);
+        return super::supersede::older_give_way(view, run);
     }
     run.code = Some(ruling.code);
     run.by_run = view.holder(run.job, ruling.by)?;

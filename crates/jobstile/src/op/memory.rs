@@ -27,8 +27,7 @@ pub(crate) struct Memory {
     pub(super) jobs: Numbered<JobId, Job>,
     /// Running runs that were claimed here: their attempts come back.
     pub(super) running: Numbered<RunId, RunRow>,
-    /// When the schedules were last looked at.
-    pub(super) looked: Option<Time>,
+    pub(super) clock: Clock,
 }
 
 impl Memory {
@@ -50,7 +49,7 @@ impl Memory {
     pub(super) fn forget_policies(&mut self) {
         self.forget_rows();
         self.policies.clear();
-        (self.switches, self.looked) = (None, None);
+        (self.switches, self.clock) = (None, Clock::default());
     }
 
     /// The policy of a job, which is read once a version; an error if it is damaged.
@@ -63,6 +62,23 @@ impl Memory {
         let policy = row.policy.as_deref().map(|text| wire::read(&row.name, text).map(Arc::new)).transpose()?;
         self.policies.insert(row.id, (row.version, policy.clone()));
         Ok(policy)
+    }
+}
+
+/// What the clock showed last, and who has looked since it may have been set back.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    latest: Option<Time>,
+    pub(super) cursors_looked_at: bool,
+    pub(super) delays_looked_at: bool,
+}
+
+impl Clock {
+    /// The time of a batch. The first one of a memory may be after any step.
+    pub(super) fn reads(&mut self, now: Time) {
+        if self.latest.replace(now).is_none_or(|before| now < before) {
+            (self.cursors_looked_at, self.delays_looked_at) = (false, false);
+        }
     }
 }
 

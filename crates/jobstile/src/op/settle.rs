@@ -51,7 +51,7 @@ pub(super) fn end_attempt(view: &mut View<'_>, mut run: RunRow, how: &Settle) ->
             run.code = Some(Code::CancelledByHand);
             Event::Cancelled
         }
-        After::Retry(_) | After::Again => match super::cancel::superseding(view, &run)? {
+        After::Retry(_) | After::Again => match super::supersede::superseding(view, &run)? {
             Some(newer) => {
                 run.code = Some(Code::Superseded);
                 run.by_run = Some(newer);
@@ -74,6 +74,7 @@ fn again(view: &mut View<'_>, run: &mut RunRow, follows: After, how: &Settle) ->
                 Some(Wish::GiveUp) | None => delay.max(how.retry_after.unwrap_or_default()),
             };
             run.due = view.now.plus(delay);
+            run.delay = Some(delay);
             run.rank = rank(run.admitted_at, run.due, run.priority);
             Ok(Event::FailedWithMore)
         }

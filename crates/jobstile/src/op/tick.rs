@@ -25,7 +25,7 @@ const MAX_TICKS: usize = 500;
 pub(super) fn ticks(view: &mut View<'_>, mine: Option<&Runnable>, by: &Arc<str>) -> Result<Answer> {
     let now = view.now;
     let mut moved = 0;
-    if view.clock_may_have_stepped_back() {
+    if view.cursors_may_be_ahead() {
         return_cursors(view)?;
     }
     let is_mine = |name: &Arc<str>| mine.is_none_or(|mine| mine.contains_key(&**name));

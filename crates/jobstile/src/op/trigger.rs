@@ -8,9 +8,10 @@ use jobstile_core::decide::{
     Asked, By, Decision, Problem, Ruling, Seen, Target, Verdict, View as Facts, decide, refuse,
 };
 use jobstile_core::id::{Fence, JobId, RefusalId, RunId};
+use jobstile_core::identity::{self, Identity};
 use jobstile_core::job::MAX_NAME;
 use jobstile_core::key::Key;
-use jobstile_core::policy::{Priority, Until};
+use jobstile_core::policy::Priority;
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
 use jobstile_core::trigger::{Source, When};
@@ -57,16 +58,18 @@ pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra)
         Some(first) if first.args == remembered(trigger) => Seen::Before,
         Some(_) => Seen::WithOtherArguments,
     };
-    let (key, keyed, problem) = key_of(view, job, trigger)?;
+    let (key, problem) = match key_of(view, job, trigger)? {
+        Ok(key) => (key, None),
+        Err(problem) => (None, Some(problem)),
+    };
     let default = view.job(job)?.policy.as_ref().map_or(Priority::Normal, |policy| policy.priority);
     let priority = trigger.priority.unwrap_or(default);
-    // A time that has come already is now.
-    let when = match trigger.when {
-        When::At(at) if at <= view.now => When::Now,
-        when => when,
-    };
-    let target = if problem.is_none() { target_of(view, job, &key, when)? } else { None };
     let now = view.now;
+    let when = trigger.when.at(now);
+    let target = match &key {
+        Some(key) => target_of(view, job, key, when)?,
+        None => None,
+    };
     let known = view.job(job)?;
     let mut tally = known.tally;
     if planted("scheduled_runs_have_no_limit") {
@@ -78,13 +81,13 @@ pub(super) fn trigger_with(view: &mut View<'_>, trigger: &Trigger, extra: Extra)
     let asked = Asked { source: trigger.source, when, priority, seen, problem };
     match (decide(&rules, &asked, &facts), first) {
         (Verdict::New(ruling), _) if ruling.decision == Decision::Admitted => {
-            admitted(view, trigger, extra, Admission { job, key, keyed, priority, when })
+            admitted(view, trigger, extra, Admission { job, key, priority, when })
         }
         (Verdict::New(ruling), _) => {
             if ruling.lift {
                 lift(view, ruling.by, priority)?;
             }
-            refused(view, trigger, extra, Some(job), key, ruling)
+            refused(view, trigger, extra, Some(job), key.unwrap_or_default(), ruling)
         }
         (Verdict::Replay, Some(first)) => replayed(view, trigger, job, &first),
         (Verdict::Replay, None) => Err(Error::invariant("a replayed trigger has a first answer")),
@@ -116,21 +119,17 @@ fn first_answer(view: &mut View<'_>, job: JobId, trigger: &Trigger) -> Result<Op
     }
 }
 
-fn key_of(view: &mut View<'_>, job: JobId, trigger: &Trigger) -> Result<(Key, bool, Option<Problem>)> {
-    if view.job(job)?.policy.is_none() {
-        return Ok((Key::empty(), false, Some(Problem::UnknownJob)));
+fn key_of(view: &mut View<'_>, job: JobId, trigger: &Trigger) -> Result<Result<Option<Key>, Problem>> {
+    let rule = view.key_rule(job)?;
+    let known = view.job(job)?;
+    if known.policy.is_none() {
+        return Ok(Err(Problem::UnknownJob));
     }
-    let Ok(args) = &trigger.args else {
-        return Ok((Key::empty(), false, Some(Problem::BadArguments)));
-    };
-    Ok(match view.key_rule(job)? {
-        None => (Key::empty(), false, None),
-        Some(rule) => match args.key(&rule) {
-            Ok(key) if planted("keys_are_hashes") => (Key::from((key.as_str().len() % 2).to_string()), true, None),
-            Ok(key) => (key, true, None),
-            Err(problem) => (Key::empty(), false, Some(problem)),
-        },
-    })
+    let Ok(args) = &trigger.args else { return Ok(Err(Problem::BadArguments)) };
+    Ok(identity::key_of(rule.as_ref(), known.rules.dedup.is_some(), |rule| {
+        let key = args.key(rule)?;
+        Ok(if planted("keys_are_hashes") { Key::from((key.as_str().len() % 2).to_string()) } else { key })
+    }))
 }
 
 fn target_of(view: &mut View<'_>, job: JobId, key: &Key, when: When) -> Result<Option<Target>> {
@@ -139,39 +138,38 @@ fn target_of(view: &mut View<'_>, job: JobId, key: &Key, when: When) -> Result<O
     }
     match when {
         When::Now => view.target(job, key),
-        When::At(at) => view.tables().scheduled_target(job, key, at),
+        When::At(_) | When::In(_) => {
+            let due = when.instant(view.now);
+            view.tables().scheduled_target(job, key, due)
+        }
     }
 }
 
 struct Admission {
     job: JobId,
-    key: Key,
-    keyed: bool,
+    key: Option<Key>,
     priority: Priority,
     when: When,
 }
 
 fn admitted(view: &mut View<'_>, trigger: &Trigger, extra: Extra, how: Admission) -> Result<Decided> {
     let (now, version) = (view.now, view.version());
-    let (due, state) = match how.when {
-        When::Now => (now, State::Queued),
-        When::At(at) => (at, State::Scheduled),
-    };
-    let until = view.job(how.job)?.rules.dedup.as_ref().map(|dedup| dedup.until);
+    let due = how.when.instant(now);
+    let state = if how.when == When::Now { State::Queued } else { State::Scheduled };
+    let identity = Identity::of_new(how.key.is_some(), view.job(how.job)?.rules.dedup.is_some(), how.when);
     let mut run = RunRow {
         id: RunId(0),
         job: how.job,
         state,
-        keyed: how.keyed,
-        deduped: until.is_some(),
-        target: until.is_some() && state == State::Queued,
-        lineage: view.gives_way(how.job)?,
-        key: how.key,
+        identity,
+        in_line: identity.has_key() && view.is_until_start(how.job)?,
+        key: how.key.unwrap_or_default(),
         priority: how.priority,
         rank: rank(now, due, how.priority),
         admitted_at: now,
         first_due: due,
         due,
+        delay: how.when.delay(),
         args: trigger.args.as_ref().ok().and_then(|args| args.stored()),
         source: trigger.source,
         trigger_id: trigger.id.clone(),
@@ -206,7 +204,7 @@ fn admitted(view: &mut View<'_>, trigger: &Trigger, extra: Extra, how: Admission
     };
     note(view, trigger, Some(how.job), &answer, None)?;
     view.came(&run, More::default())?;
-    supersede_older(view, &run)?;
+    super::supersede::older_give_way(view, &run)?;
     Ok(answer)
 }
 
@@ -220,19 +218,6 @@ pub(super) fn waits_on(view: &mut View<'_>, run: &RunRow) -> Result<Option<Strin
         return Ok(None);
     }
     Ok(Some(view.job(run.job)?.limit()))
-}
-
-/// A run that was admitted now, or came due, takes the place of older ones of its key that would start again.
-pub(super) fn supersede_older(view: &mut View<'_>, newer: &RunRow) -> Result<()> {
-    let superseding = view.job(newer.job)?.rules.dedup.as_ref().is_some_and(|dedup| dedup.until == Until::Start);
-    if !superseding || !newer.lineage || newer.state != State::Queued {
-        return Ok(());
-    }
-    for id in view.tables().superseded(newer.job, &newer.key, newer.first_due, newer.id)? {
-        let mut older = view.run(id)?;
-        super::cancel::give_way(view, &mut older)?;
-    }
-    Ok(())
 }
 
 /// The target takes over a higher priority, and is looked at again.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use jobstile_core::claim::fence;
 use jobstile_core::decide::{By, Code, Decision, Tally, Target};
 use jobstile_core::id::{Fence, JobId, RefusalId, RunId, Version};
+use jobstile_core::identity::{Change, Identity};
 use jobstile_core::key::Key;
-use jobstile_core::policy::{KeyRule, Policy, Priority, Rules, Switches};
+use jobstile_core::policy::{KeyRule, Policy, Priority, Rules, Switches, Until};
 use jobstile_core::run::{Event, State, next};
 use jobstile_core::time::Time;
 use jobstile_core::trigger::Source;
@@ -52,6 +53,7 @@ impl<'a> View<'a> {
             _ => tables.switches()?.unwrap_or_default(),
         };
         memory.switches = Some((counters.version, switches));
+        memory.clock.reads(now);
         Ok(Self {
             tables,
             memory,
@@ -157,9 +159,17 @@ impl<'a> View<'a> {
         self.facts.len()
     }
 
-    /// The clock shows less than at the last look at the schedules, or none is remembered.
-    pub(crate) fn clock_may_have_stepped_back(&mut self) -> bool {
-        self.memory.looked.replace(self.now).is_none_or(|before| self.now < before)
+    /// The clock may have been set back since the schedules were last looked at.
+    pub(crate) fn cursors_may_be_ahead(&mut self) -> bool {
+        !std::mem::replace(&mut self.memory.clock.cursors_looked_at, true)
+    }
+
+    /// After the clock was set back nobody waits longer than its delay.
+    pub(crate) fn bring_forward(&mut self) -> Result<()> {
+        if !std::mem::replace(&mut self.memory.clock.delays_looked_at, true) {
+            self.tables.bring_forward(self.now)?;
+        }
+        Ok(())
     }
 
     /// The store's statements.
@@ -233,12 +243,12 @@ impl<'a> View<'a> {
         Ok(self.job(job)?.policy.as_ref().and_then(|policy| policy.key_rule(switches)))
     }
 
-    /// Under the written rule of this job, do older runs give way to newer ones of their key? Whether deduplication is on
-    /// or off: a run that succeeds while it is off has done its work all the same.
-    pub(crate) fn gives_way(&mut self, job: JobId) -> Result<bool> {
+    /// Is the written rule of this job `until = "start"`? Whether deduplication is on or off: a run that succeeds while it
+    /// is off has done its work all the same.
+    pub(crate) fn is_until_start(&mut self, job: JobId) -> Result<bool> {
         let job = self.job(job)?;
         let written = job.policy.as_ref().filter(|_| !job.rules.aggressive).and_then(|policy| policy.dedup.as_ref());
-        Ok(written.is_some_and(|dedup| dedup.until == jobstile_core::policy::Until::Start))
+        Ok(written.is_some_and(|dedup| dedup.until == Until::Start))
     }
 
     /// The run that makes a trigger of this key a duplicate.
@@ -325,7 +335,7 @@ impl<'a> View<'a> {
         self.counters.run = run.id.next();
         self.tables.insert_run(&run)?;
         self.count(&run, None, Some(run.state))?;
-        if run.target {
+        if run.identity == Identity::Target {
             self.targets.insert((run.job, run.key.clone()), Some(run.as_target()));
         }
         match run.state {
@@ -361,12 +371,11 @@ impl<'a> View<'a> {
     pub(crate) fn change(&mut self, run: &mut RunRow, event: Event, fence: Fence) -> Result<()> {
         let before = run.state;
         run.state = next(before, event)?;
-        if run.target && !run.state.takes_place() {
-            run.target = false;
-        }
-        let gave_way = run.lineage && run.state.is_terminal() && run.state != State::Succeeded;
-        run.lineage &= !gave_way;
+        // Only what succeeded still does the work of its key.
+        let leaves_line = run.in_line && run.state.is_terminal() && run.state != State::Succeeded;
+        run.in_line &= !leaves_line;
         if run.state.is_terminal() {
+            run.identity = run.identity.after(Change::Ended);
             run.ended_at = Some(self.now);
         }
         if run.state != State::Running {
@@ -377,7 +386,7 @@ impl<'a> View<'a> {
         }
         match before {
             State::Queued if run.state == State::Running => self.tables.claim_run(run, fence)?,
-            State::Running if run.state.is_terminal() && !gave_way => self.tables.end_attempt(run, fence)?,
+            State::Running if run.state.is_terminal() && !leaves_line => self.tables.end_attempt(run, fence)?,
             _ => self.tables.update_run(run, fence)?,
         }
         match run.state {

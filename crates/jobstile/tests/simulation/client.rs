@@ -1,5 +1,7 @@
 //! Clients: callers with triggers, and operators with policies, pauses and cancels.
 
+use std::time::Duration;
+
 use jobstile::args::Args;
 use jobstile::core::id::{NodeId, RunId, TriggerId};
 use jobstile::core::time::Time;
@@ -52,7 +54,11 @@ impl Clients {
         let when = if rng.chance(self.later) {
             // Round times, so that some fall together.
             let round = *rng.pick(&[S, 10 * S, MIN]);
-            When::At(Time((now / round + rng.between(-1, 12)) * round))
+            if rng.chance(0.5) {
+                When::In(Duration::from_micros((rng.between(0, 12) * round) as u64))
+            } else {
+                When::At(Time((now / round + rng.between(-1, 12)) * round))
+            }
         } else {
             When::Now
         };

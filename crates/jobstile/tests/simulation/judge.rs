@@ -143,16 +143,13 @@ impl Judge {
 }
 
 fn asked(trigger: &jobstile::op::Trigger, now: i64) -> model::Asked<'_> {
-    use jobstile::core::trigger::When;
     model::Asked {
         job: &trigger.job,
         source: word(trigger.source.as_str(), model::Source::named),
         args: Args::parse(text_of(&trigger.args)),
         priority: trigger.priority.map(|priority| priority as usize),
-        at: match trigger.when {
-            When::Now => now,
-            When::At(at) => at.0,
-        },
+        at: trigger.when.instant(jobstile::core::time::Time(now)).0,
+        delay: trigger.when.delay().map(|delay| delay.as_micros() as i64),
         id: trigger.id.as_ref().map(ToString::to_string),
     }
 }

@@ -2,9 +2,11 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jobstile_core::decide::{Tally, Target};
 use jobstile_core::id::{Fence, JobId, RunId, Version};
+use jobstile_core::identity::{Identity, Kin};
 use jobstile_core::policy::{Priority, Switches};
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
@@ -136,9 +138,8 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         job: JobId(row.get(1)?),
         state: parsed(row, 2)?,
         key: text(row, 3)?,
-        keyed: row.get(4)?,
-        target: row.get(5)?,
-        lineage: row.get(6)?,
+        identity: identity(row)?,
+        in_line: row.get(6)?,
         priority: known(row, 7, Priority::Normal)?,
         rank: row.get(8)?,
         admitted_at: time(row, 9)?,
@@ -163,7 +164,29 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         ended_at: maybe_time(row, 28)?,
         code: row.get_ref(29)?.as_str_or_null()?.and_then(|text| text.parse().ok()),
         by_run: row.get::<_, Option<i64>>(30)?.map(RunId),
-        deduped: row.get(31)?,
+        delay: row.get::<_, Option<u64>>(32)?.map(Duration::from_micros),
+    })
+}
+
+// Columns of `run`: keyed, target, deduped.
+fn identity(row: &Row<'_>) -> rusqlite::Result<Identity> {
+    let (keyed, target, deduped): (bool, bool, bool) = (row.get(4)?, row.get(5)?, row.get(31)?);
+    let scheduled = row.get_ref(2)?.as_str()? == State::Scheduled.as_str();
+    Ok(match (keyed, target, deduped && scheduled) {
+        (false, _, _) => Identity::Unkeyed,
+        (true, true, _) => Identity::Target,
+        (true, false, true) => Identity::Later,
+        (true, false, false) => Identity::Keyed,
+    })
+}
+
+pub(super) fn kin(row: &Row<'_>) -> rusqlite::Result<Kin> {
+    Ok(Kin {
+        run: RunId(row.get(0)?),
+        first_due: time(row, 1)?,
+        state: parsed(row, 2)?,
+        started: row.get(3)?,
+        asked_to_end: row.get(4)?,
     })
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use jobstile_core::decide::{Tally, Target};
 use jobstile_core::id::{Fence, JobId, NodeId, RefusalId, RunId, TriggerId, Version};
+use jobstile_core::identity::{Identity, Kin};
 use jobstile_core::key::Key;
 use jobstile_core::policy::Switches;
 use jobstile_core::run::State;
-use jobstile_core::time::Time;
+use jobstile_core::time::{Time, micros};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
 use super::row::{self, failed, word};
@@ -189,10 +190,10 @@ impl Tables for Tx<'_> {
             r.job.0,
             word(r.state),
             r.key.as_str(),
-            r.keyed,
-            r.deduped,
-            r.target,
-            r.lineage,
+            r.identity.has_key(),
+            matches!(r.identity, Identity::Later | Identity::Target),
+            r.identity == Identity::Target,
+            r.in_line,
             r.priority.as_str(),
             r.rank,
             r.admitted_at.0,
@@ -205,7 +206,8 @@ impl Tables for Tx<'_> {
             r.by_whom,
             r.rerun_of.map(|id| id.0),
             r.version.0,
-            r.waits_on
+            r.waits_on,
+            r.delay.map(micros)
         ];
         self.run_sql(sql!("insert_run"), params).map(drop)
     }
@@ -215,8 +217,8 @@ impl Tables for Tx<'_> {
             r.id.0,
             fence.0,
             word(r.state),
-            r.target,
-            r.lineage,
+            r.identity == Identity::Target,
+            r.in_line,
             r.priority.as_str(),
             r.rank,
             r.due.0,
@@ -228,7 +230,8 @@ impl Tables for Tx<'_> {
             r.cancel_by,
             r.ended_at.map(|t| t.0),
             r.code.map(|c| c.as_str()),
-            r.by_run.map(|id| id.0)
+            r.by_run.map(|id| id.0),
+            r.delay.map(micros)
         ];
         let changed = self.run_sql(sql!("update_run"), params)?;
         self.exactly_one(r.id, changed)
@@ -287,12 +290,16 @@ impl Tables for Tx<'_> {
         self.maybe(sql!("oldest_running"), [job.0], row::run_id)
     }
 
-    fn superseding(&mut self, job: JobId, key: &Key, first_due: Time, id: RunId) -> Result<Option<RunId>> {
-        self.maybe(sql!("superseding"), params![job.0, key.as_str(), first_due.0, id.0], row::run_id)
+    fn superseding(&mut self, job: JobId, key: &Key, first_due: Time, id: RunId) -> Result<Option<Kin>> {
+        self.maybe(sql!("superseding"), params![job.0, key.as_str(), first_due.0, id.0], row::kin)
     }
 
     fn superseded(&mut self, job: JobId, key: &Key, first_due: Time, id: RunId) -> Result<Vec<RunId>> {
         self.all(sql!("superseded"), params![job.0, key.as_str(), first_due.0, id.0], row::run_id)
+    }
+
+    fn bring_forward(&mut self, now: Time) -> Result<u64> {
+        self.run_sql(sql!("bring_forward"), [now.0]).map(|n| n as u64)
     }
 
     fn next_due(&mut self) -> Result<Option<(Time, RunId)>> {
@@ -328,8 +335,8 @@ impl Tables for Tx<'_> {
         self.run_sql(sql!("clear_started_targets"), [job.0]).map(drop)
     }
 
-    fn set_lineage(&mut self, job: JobId) -> Result<()> {
-        self.run_sql(sql!("set_lineage"), [job.0]).map(drop)
+    fn set_in_line(&mut self, job: JobId) -> Result<()> {
+        self.run_sql(sql!("set_in_line"), [job.0]).map(drop)
     }
 
     fn running_of_job(&mut self, job: JobId) -> Result<Vec<RunRow>> {

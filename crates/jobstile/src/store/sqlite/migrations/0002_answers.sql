@@ -40,3 +40,8 @@ create table progress (
     words text not null,
     at    integer not null
 ) strict;
+
+-- A retry and a run for `in` are never due later than this from now, in microseconds; null: due at an instant.
+alter table run add column delay integer check (delay >= 0);
+-- Nobody ever wrote it.
+alter table attempt drop column started_at;

@@ -181,5 +181,5 @@ pub(super) fn attempt(row: &Row<'_>, at: usize) -> rusqlite::Result<AttemptInfo>
 }
 
 pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<RunInfo> {
-    Ok(RunInfo { job: row.get(32)?, row: row::run(row)? })
+    Ok(RunInfo { job: row.get(33)?, row: row::run(row)? })
 }

@@ -1,4 +1,4 @@
 select id, job, state, key, keyed, target, lineage, priority, rank, admitted_at, first_due, due, args, source, trigger_id, nominal,
        by_whom, rerun_of, version, waits_on, claims, failures, lost, fence, node, claimed_at, cancel_at, cancel_by, ended_at,
-       code, by_run, deduped
+       code, by_run, deduped, delay
 from run indexed by run_ready where job = ?1 and state = 'queued' and waits_on is null order by rank, id limit 1

@@ -1,7 +1,7 @@
 -- Live runs of a key whose rule lets one wait behind another.
 select run.id, run.job, state, key, keyed, target, lineage, priority, rank, admitted_at, first_due, due, args, source, trigger_id, nominal,
        by_whom, rerun_of, run.version, waits_on, claims, failures, lost, fence, node, claimed_at, cancel_at, cancel_by, ended_at,
-       code, by_run, deduped, job.name
+       code, by_run, deduped, delay, job.name
 from run indexed by run_lineage join job on job.id = run.job
 where run.job = ?1 and key = ?2 and lineage = 1 and state in ('scheduled', 'queued', 'running', 'retrying')
 order by first_due, run.id limit ?3

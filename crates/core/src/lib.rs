@@ -4,7 +4,7 @@
 //! that the store knows are arguments; what should happen is the answer. Files stand in the order of the flow:
 //!
 //! [`job`] → [`policy`] → [`key`] → [`schedule`] → [`trigger`] → [`decide`] → [`run`] → [`claim`] → [`outcome`] →
-//! [`retry`] → [`stats`].
+//! [`retry`] → [`retention`] → [`stats`].
 
 pub mod claim;
 pub mod decide;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::decide::Code;
 use crate::outcome::Outcome;
 use crate::policy::Backoff;
+use crate::time::Time;
 
 /// The lost attempt that ends a run `dead`.
 pub const CRASH_BUDGET: u32 = 3;
@@ -51,6 +52,12 @@ pub fn after(outcome: Outcome, before: Before, attempts: u32, backoff: &Backoff,
     }
 }
 
+/// When a run is due: never later than its delay from now, so that a clock that was set back does not hold it.
+#[must_use]
+pub fn due_within(due: Time, delay: Option<Duration>, now: Time) -> Time {
+    delay.map_or(due, |delay| due.min(now.plus(delay)))
+}
+
 /// The wait after the `failures`-th failure (1 for the first), with its share of a tenth.
 #[must_use]
 pub fn delay(backoff: &Backoff, failures: u32, jitter: f64) -> Duration {
@@ -75,6 +82,25 @@ mod tests {
         assert_eq!(waits, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
         assert_eq!(delay(&backoff, 1, 1.0), Duration::from_secs(33));
         assert_eq!(delay(&backoff, u32::MAX, 0.0), Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn a_run_is_never_due_later_than_its_delay_from_now() {
+        crate::table::check(
+            "
+            # due delay now | due
+            100   30    70  | 100
+            100   30    90  | 100
+            100   30    10  | 40
+            100   0     10  | 10
+            100   -     10  | 100
+            ",
+            |row| {
+                let delay = (row[1] != "-").then(|| Duration::from_micros(crate::table::number(row[1])));
+                let at = |text| Time(crate::table::number(text) as i64);
+                due_within(at(row[0]), delay, at(row[2])).0.to_string()
+            },
+        );
     }
 
     #[test]

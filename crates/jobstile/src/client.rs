@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use jobstile_core::time::Time;
 
-use crate::engine::clock::Clock;
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fact::Fact;
-use crate::op::{Answer, Decided, Op, Trigger};
+use crate::op::{Decided, Operation, Trigger};
 use crate::store::sqlite::{OpenAs, Reader, Store, resolve};
 
 mod answers;
@@ -59,15 +59,16 @@ impl Client {
     ///
     /// # Errors
     /// If the store cannot be written, or the operation cannot be done.
-    pub fn execute(&mut self, op: Op) -> Result<(Answer, Vec<Fact>)> {
+    pub fn execute<O: Operation>(&mut self, op: O) -> Result<(O::Answer, Vec<Fact>)> {
         let now = self.clock.now();
         let writer = match &mut self.writer {
             Some(writer) => writer,
             none => none.insert(Store::open(&self.path, OpenAs::Guest)?),
         };
-        let mut done = writer.execute(now, std::slice::from_ref(&op));
-        let answer = done.answers.pop().ok_or_else(|| Error::invariant("every operation has an answer"))?;
-        answer.map(|answer| (answer, done.facts))
+        let mut done = writer.execute(now, &[op.into()]);
+        let answer = done.answers.pop().ok_or_else(|| Error::invariant("every operation has an answer"))??;
+        let answer = O::answer(answer).ok_or_else(|| Error::invariant("an operation has the answer of its kind"))?;
+        Ok((answer, done.facts))
     }
 
     /// Decides one trigger.
@@ -75,10 +76,7 @@ impl Client {
     /// # Errors
     /// As [`Client::execute`].
     pub fn trigger(&mut self, trigger: Trigger) -> Result<Decided> {
-        match self.execute(Op::Trigger(trigger))?.0 {
-            Answer::Decided(decided) => Ok(decided),
-            _ => Err(Error::invariant("a trigger is answered by a decision")),
-        }
+        self.execute(trigger).map(|(decided, _)| decided)
     }
 
     /// Copies the store into a file while it is in use.

@@ -4,7 +4,6 @@
 //! decide, and the same ones are replayed under a virtual clock by [`crate::scenario`].
 
 mod clear;
-pub mod clock;
 pub mod desk;
 pub mod host;
 mod keep_house;
@@ -19,18 +18,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobstile_core::id::{RunId, Version};
+use jobstile_core::id::RunId;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::clock::{self, Clock};
 use crate::error::{Error, Kind, Result};
 use crate::fact::{Decided, Fact};
-use crate::op::{Answer, Apply, Op};
+use crate::op::{Applied, Apply, Enter, Offer, Reap, Reloaded, Sweep};
 use crate::runner::{Context, EchoForm, Runners, Stop, sweep};
+use crate::store::question::{Defines, Nodes};
 use crate::store::queue::Queue;
 use crate::store::sqlite::{OpenAs, Store, resolve};
 use crate::store::{NodeRow, Reload};
-use clock::Clock;
 use desk::{Desk, Workers};
 use worker::{Defined, Worker};
 
@@ -178,7 +178,7 @@ impl Engine {
         let queue = Queue::start(store, setup.clock.clone(), Some(Arc::clone(&desk) as _))?;
         let worker =
             Arc::new(Worker::new(queue.clone(), Arc::clone(&desk), runners.clone(), Arc::clone(&setup.observer)));
-        queue.execute(Op::Enter(node.clone())).await?;
+        queue.execute(Enter(node.clone())).await?;
         let (closing, closed) = watch::channel(false);
         let mut engine = Self {
             queue: queue.clone(),
@@ -233,14 +233,12 @@ impl Engine {
     /// # Errors
     /// If the store fails.
     pub async fn live_nodes(&self) -> Result<Vec<NodeRow>> {
-        match self.queue.execute(Op::Nodes).await? {
-            Answer::Nodes(nodes) => Ok(nodes
-                .into_iter()
-                .filter(|node| node.id != self.node.id)
-                .filter(|node| node::state(&self.dir, node.id.as_str()) != node::State::Gone)
-                .collect()),
-            _ => Err(Error::invariant("nodes are answered by nodes")),
-        }
+        let nodes = self.queue.ask(Nodes).await?;
+        Ok(nodes
+            .into_iter()
+            .filter(|node| node.id != self.node.id)
+            .filter(|node| node::state(&self.dir, node.id.as_str()) != node::State::Gone)
+            .collect())
     }
 
     /// The jobs that other live nodes define.
@@ -250,9 +248,7 @@ impl Engine {
     pub async fn jobs_of_live_nodes(&self) -> Result<Vec<String>> {
         let mut all = Vec::new();
         for node in self.live_nodes().await? {
-            if let Answer::Jobs(jobs) = self.queue.execute(Op::Defines { node: node.id }).await? {
-                all.extend(jobs);
-            }
+            all.extend(self.queue.ask(Defines(node.id)).await?);
         }
         Ok(all)
     }
@@ -261,20 +257,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`Kind::Taken`] if a job belongs to another owner that is at work; the store's own.
-    pub async fn apply(
-        &self,
-        policy: Apply,
-        definitions: HashMap<String, Defined>,
-    ) -> Result<(Version, Vec<(String, String)>)> {
-        let applied = self.queue.execute(Op::Apply(policy)).await?;
+    pub async fn apply(&self, policy: Apply, definitions: HashMap<String, Defined>) -> Result<Applied> {
+        let applied = self.queue.execute(policy).await?;
         self.worker.define(definitions);
-        let offer = Op::Offer { node: self.node.id.clone(), jobs: self.worker.offers() };
+        let offer = Offer { node: self.node.id.clone(), jobs: self.worker.offers() };
         self.queue.execute(offer).await?;
         self.desk.timed.notify_one();
-        match applied {
-            Answer::Applied { version, taken_over } => Ok((version, taken_over)),
-            _ => Err(Error::invariant("an apply is answered by a version")),
-        }
+        Ok(applied)
     }
 
     /// Says in the store that this node has read its configuration again, and what became of it.
@@ -282,7 +271,7 @@ impl Engine {
     /// # Errors
     /// If the store fails.
     pub async fn reloaded(&self, reload: Reload) -> Result<()> {
-        self.queue.execute(Op::Reloaded { node: self.node.id.clone(), reload }).await.map(drop)
+        self.queue.execute(Reloaded { node: self.node.id.clone(), reload }).await.map(drop)
     }
 
     /// Begins to claim.
@@ -292,7 +281,7 @@ impl Engine {
     pub async fn open(&self) -> Result<()> {
         self.desk.set_open(true);
         self.desk.timed.notify_one();
-        self.queue.execute(Op::Sweep).await.map(drop)
+        self.queue.execute(Sweep).await.map(drop)
     }
 
     /// Waits until the store's file or this node's lock turns out to be deleted or replaced: others cannot see this node
@@ -309,7 +298,7 @@ impl Engine {
         self.desk.set_open(false);
         self.closing.send_replace(true);
         // What was claimed in a batch that was under way has been handed out when the next one is answered.
-        let _ = self.queue.execute(Op::Nodes).await;
+        let _ = self.queue.ask(Nodes).await;
         let began = clock::Stopwatch::start();
         let mut ended: Option<clock::Stopwatch> = None;
         // What cannot be ended is not waited for: its keeper stays with it.
@@ -346,7 +335,7 @@ impl Engine {
             return Ok(());
         }
         let node = self.node.id.clone();
-        self.queue.execute(Op::Reap { node, reason: "stopped".to_owned(), printed: HashMap::new() }).await?;
+        self.queue.execute(Reap { node, reason: "stopped".to_owned(), printed: HashMap::new() }).await?;
         self.tasks.abort_all();
         while self.tasks.join_next().await.is_some() {}
         for ending in ["lock", "daemon"] {

@@ -31,6 +31,7 @@ pub mod args;
 #[doc(hidden)]
 pub mod bugs;
 pub mod client;
+pub mod clock;
 mod embed;
 pub mod engine;
 mod error;

@@ -7,10 +7,14 @@ mod apply;
 mod cancel;
 mod claim;
 mod due;
+mod enter;
 mod memory;
-mod node;
+mod pause;
+mod prune;
+mod reap;
 mod settle;
 mod supersede;
+mod sweep;
 mod tick;
 mod trigger;
 mod view;
@@ -23,7 +27,6 @@ use jobstile_core::decide::{Code, Decision};
 use jobstile_core::id::{Fence, NodeId, RunId, TriggerId, Version};
 use jobstile_core::outcome::Outcome;
 use jobstile_core::policy::{Policy, Priority, Switches};
-use jobstile_core::retention::aged;
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
 use jobstile_core::trigger::{Source, When};
@@ -36,125 +39,183 @@ use crate::store::{Counters, NodeRow, Printed, PruneBefore, Reload, Tables};
 pub(crate) use memory::Memory;
 use view::View;
 
-/// One operation on a store.
-#[derive(Debug, Clone)]
-pub enum Op {
-    /// Decides one trigger.
-    Trigger(Trigger),
-    /// Moves what has fallen due: scheduled runs and retries, at most so many.
-    Due {
-        /// The most at once.
-        max: usize,
-    },
-    /// Looks at the schedules that are due, of these jobs; `None` means every job.
-    Ticks {
-        /// The jobs that the asker defines.
-        jobs: Option<Arc<Runnable>>,
-        /// Who asks.
-        by: Arc<str>,
-    },
-    /// Takes runs for free workers.
-    Claim(Claim),
-    /// Ends an attempt.
-    Settle(Settle),
-    /// Ends a run, or asks a running one to end.
-    Cancel {
-        /// Which.
-        run: RunId,
-        /// Who asks.
-        by: String,
-    },
-    /// A retrying run becomes due now; an ended one is triggered again.
-    Retry {
-        /// Which.
-        run: RunId,
-        /// Who asks.
-        by: String,
-        /// Where from.
-        source: Source,
-    },
-    /// Nothing of a job is claimed any more.
-    Pause {
-        /// Which; `None` means every job.
-        job: Option<String>,
-        /// How.
-        pause: Pause,
-    },
-    /// Ends a pause.
-    Resume {
-        /// Which; `None` means every job.
-        job: Option<String>,
-    },
-    /// Puts a policy in force.
-    Apply(Apply),
-    /// Takes a job out of the policy that no live node defines.
-    Forget {
-        /// Which.
-        job: String,
-    },
-    /// A process begins to work on the store.
-    Enter(NodeRow),
-    /// What a node can run, and why not.
-    Offer {
-        /// The node.
-        node: NodeId,
-        /// Job and, where it cannot be run, the reason.
-        jobs: Vec<(String, Option<String>)>,
-    },
-    /// A sign of life, for those who look.
-    Seen {
-        /// The node.
-        node: NodeId,
-        /// Attempts it executes.
-        busy: u32,
-    },
-    /// A node has read its configuration again.
-    Reloaded {
-        /// The node.
-        node: NodeId,
-        /// What became of it.
-        reload: Reload,
-    },
-    /// A node is gone: its attempts are lost.
-    Reap {
-        /// The node.
-        node: NodeId,
-        /// What is known of its end.
-        reason: String,
-        /// What its attempts had printed, by run.
-        printed: HashMap<RunId, Printed>,
-    },
-    /// By which time has history aged?
-    Age,
-    /// Deletes history that is no longer kept.
-    Prune(PruneBefore),
-    /// Which running runs of a node were asked to end?
-    Asked {
-        /// The node.
-        node: NodeId,
-    },
-    /// Which attempts does a node hold?
-    Held {
-        /// The node.
-        node: NodeId,
-    },
-    /// Which jobs does a node define?
-    Defines {
-        /// The node.
-        node: NodeId,
-    },
-    /// Which nodes work on the store, as far as it knows?
-    Nodes,
-    /// Makes runs ready that wait for a limit with a free slot. There are none; this counts the ones there were.
-    Sweep,
-    /// What was decided in a range of numbers.
-    News {
-        /// Runs and refusals from these on.
-        from: Counters,
-        /// To before these.
-        to: Counters,
-    },
+/// An operation on a store, with its own answer.
+pub trait Operation: Into<Op> + Send {
+    /// What it answers.
+    type Answer: Send + 'static;
+
+    /// Its answer among all answers of a batch.
+    #[doc(hidden)]
+    fn answer(answer: Answer) -> Option<Self::Answer>;
 }
+
+macro_rules! operations {
+    ($($(#[$meta:meta])* $name:ident => $answer:ident($type:ty),)+) => {
+        /// Any operation: what a batch is made of. Callers of a queue or a client never see it.
+        #[derive(Debug, Clone)]
+        pub enum Op { $($(#[$meta])* $name($name)),+ }
+
+        $(
+            impl From<$name> for Op {
+                fn from(op: $name) -> Self { Self::$name(op) }
+            }
+
+            impl Operation for $name {
+                type Answer = $type;
+
+                fn answer(answer: Answer) -> Option<$type> {
+                    match answer {
+                        Answer::$answer(answer) => Some(answer),
+                        _ => None,
+                    }
+                }
+            }
+        )+
+    };
+}
+
+operations! {
+    /// Decides one trigger.
+    Trigger => Decided(Decided),
+    /// Moves what has fallen due.
+    Due => Moved(Moved),
+    /// Looks at the schedules that are due.
+    Ticks => Moved(Moved),
+    /// Takes runs for free workers.
+    Claim => Claimed(Vec<Claimed>),
+    /// Ends an attempt.
+    Settle => Settled(Option<State>),
+    /// Ends a run, or asks a running one to end.
+    Cancel => Changed(Changed),
+    /// Tries a run again.
+    Retry => Retried(Retried),
+    /// Nothing of a job is claimed any more.
+    Pause => Jobs(Vec<String>),
+    /// Ends a pause.
+    Resume => Jobs(Vec<String>),
+    /// Puts a policy in force.
+    Apply => Applied(Applied),
+    /// Takes a job out of the policy that no live node defines.
+    Forget => Done(u64),
+    /// A process begins to work on the store.
+    Enter => Done(u64),
+    /// What a node can run, and why not.
+    Offer => Done(u64),
+    /// A node has read its configuration again.
+    Reloaded => Done(u64),
+    /// A node is gone: its attempts are lost.
+    Reap => Done(u64),
+    /// By which time has history aged?
+    Age => Aged(Time),
+    /// Deletes history that is no longer kept.
+    Prune => Done(u64),
+    /// Makes runs ready that wait for a limit with a free slot. There are none; this counts the ones there were.
+    Sweep => Done(u64),
+}
+
+/// Moves what has fallen due: scheduled runs and retries.
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    /// The most at once.
+    pub max: usize,
+}
+
+/// Looks at the schedules that are due.
+#[derive(Debug, Clone)]
+pub struct Ticks {
+    /// The jobs that the asker defines; `None` means every job.
+    pub jobs: Option<Arc<Runnable>>,
+    /// Who asks.
+    pub by: Arc<str>,
+}
+
+/// Ends a run, or asks a running one to end.
+#[derive(Debug, Clone)]
+pub struct Cancel {
+    /// Which.
+    pub run: RunId,
+    /// Who asks.
+    pub by: String,
+}
+
+/// A retrying run becomes due now; an ended one is triggered again.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    /// Which.
+    pub run: RunId,
+    /// Who asks.
+    pub by: String,
+    /// Where from.
+    pub source: Source,
+}
+
+/// Nothing of a job is claimed any more.
+#[derive(Debug, Clone)]
+pub struct Pause {
+    /// Which; `None` means every job.
+    pub job: Option<String>,
+    /// How.
+    pub pause: Paused,
+}
+
+/// Ends a pause.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    /// Which; `None` means every job.
+    pub job: Option<String>,
+}
+
+/// Takes a job out of the policy that no live node defines.
+#[derive(Debug, Clone)]
+pub struct Forget {
+    /// Which.
+    pub job: String,
+}
+
+/// A process begins to work on the store.
+#[derive(Debug, Clone)]
+pub struct Enter(pub NodeRow);
+
+/// What a node can run, and why not.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// The node.
+    pub node: NodeId,
+    /// Job and, where it cannot be run, the reason.
+    pub jobs: Vec<(String, Option<String>)>,
+}
+
+/// A node has read its configuration again.
+#[derive(Debug, Clone)]
+pub struct Reloaded {
+    /// The node.
+    pub node: NodeId,
+    /// What became of it.
+    pub reload: Reload,
+}
+
+/// A node is gone: its attempts are lost.
+#[derive(Debug, Clone)]
+pub struct Reap {
+    /// The node.
+    pub node: NodeId,
+    /// What is known of its end.
+    pub reason: String,
+    /// What its attempts had printed, by run.
+    pub printed: HashMap<RunId, Printed>,
+}
+
+/// By which time has history aged?
+#[derive(Debug, Clone, Copy)]
+pub struct Age;
+
+/// Deletes history that is no longer kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Prune(pub PruneBefore);
+
+/// Makes runs ready that wait for a limit with a free slot.
+#[derive(Debug, Clone, Copy)]
+pub struct Sweep;
 
 /// One request to run a job.
 #[derive(Debug, Clone)]
@@ -276,7 +337,7 @@ pub struct Settle {
 
 /// How a job is paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pause {
+pub struct Paused {
     /// Until when; `None` means until somebody resumes it.
     pub until: Option<Time>,
     /// Who did it.
@@ -315,49 +376,64 @@ pub struct JobPolicy {
     pub origins: String,
 }
 
-/// What an operation answers.
+/// What was moved, and when to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// How many.
+    pub moved: usize,
+    /// When to look again; `None` means not by itself.
+    pub next: Option<Time>,
+}
+
+/// Where a run was and is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Changed {
+    /// Before.
+    pub from: State,
+    /// Now.
+    pub to: State,
+    /// A running one was asked to end.
+    pub asked: bool,
+}
+
+/// What became of a run that somebody wants to be tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retried {
+    /// It lives: where it was and is.
+    Changed(Changed),
+    /// It had ended: what became of the trigger with its arguments.
+    Decided(Decided),
+}
+
+/// A policy in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Its version.
+    pub version: Version,
+    /// Jobs that were taken over from owners without a live node, with their former owners.
+    pub taken_over: Vec<(String, String)>,
+}
+
+/// Any answer: what a batch gives for each of its operations.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// To a trigger, and to a retry of an ended run.
+    /// To a trigger.
     Decided(Decided),
-    /// To `Due` and `Ticks`: how many were moved, and when to look again.
-    Moved {
-        /// How many.
-        moved: usize,
-        /// When to look again; `None` means only when asked.
-        next: Option<Time>,
-    },
+    /// To `Due` and `Ticks`.
+    Moved(Moved),
     /// To a claim.
     Claimed(Vec<Claimed>),
-    /// To a settle: where the run is now; `None` means the fence was old, nothing was changed.
+    /// To a settle: where the run is now; `None` means the fence was old, and nothing was changed.
     Settled(Option<State>),
-    /// To a cancel, and to a retry of a waiting run: where the run was and is.
-    Changed {
-        /// Before.
-        from: State,
-        /// Now.
-        to: State,
-        /// A running one was asked to end.
-        asked: bool,
-    },
-    /// To an apply: the version, and the jobs that were taken over from owners without a live node.
-    Applied {
-        /// The version in force.
-        version: Version,
-        /// Job and former owner.
-        taken_over: Vec<(String, String)>,
-    },
-    /// To a pause or resume: the jobs it touched; to `Defines`: the jobs.
+    /// To a cancel.
+    Changed(Changed),
+    /// To a retry.
+    Retried(Retried),
+    /// To an apply.
+    Applied(Applied),
+    /// To a pause or resume: the jobs it touched.
     Jobs(Vec<String>),
-    /// To `Asked`.
-    Runs(Vec<RunId>),
-    /// To `Held`: runs and their fences.
-    Held(Vec<(RunId, Fence)>),
-    /// To `Nodes`.
-    Nodes(Vec<NodeRow>),
-    /// To `News`: decisions, and who asked.
-    News(Vec<(crate::fact::Decided, String)>),
-    /// To `Age`.
+    /// To an age: the time by which history has aged.
     Aged(Time),
     /// To everything else: how many rows.
     Done(u64),
@@ -380,6 +456,8 @@ pub struct Done {
     pub asked_to_end: bool,
     /// Something waits for a time that was not known before.
     pub timed: bool,
+    /// Jobs whose schedules stood ahead of a clock that was set back.
+    pub set_back: Vec<Arc<str>>,
     /// How long the operations took, before their commit.
     pub took: Duration,
     /// The counters before and after; none where nothing was written.
@@ -410,47 +488,22 @@ fn is_answer(error: &crate::error::Error) -> bool {
 fn one(view: &mut View<'_>, op: &Op) -> Result<Answer> {
     match op {
         Op::Trigger(trigger) => trigger::trigger(view, trigger).map(Answer::Decided),
-        Op::Due { max } => due::due(view, *max),
-        Op::Ticks { jobs, by } => tick::ticks(view, jobs.as_deref(), by),
+        Op::Due(due) => due::due(view, due.max).map(Answer::Moved),
+        Op::Ticks(ticks) => tick::ticks(view, ticks.jobs.as_deref(), &ticks.by).map(Answer::Moved),
         Op::Claim(claim) => claim::claim(view, claim).map(Answer::Claimed),
         Op::Settle(settle) => settle::settle(view, settle).map(Answer::Settled),
-        Op::Cancel { run, by } => cancel::cancel(view, *run, by),
-        Op::Retry { run, by, source } => cancel::retry(view, *run, by, *source),
-        Op::Pause { job, pause } => apply::pause(view, job.as_deref(), Some(pause)),
-        Op::Resume { job } => apply::pause(view, job.as_deref(), None),
-        Op::Apply(policy) => apply::apply(view, policy),
-        Op::Forget { job } => apply::forget(view, job),
-        Op::Enter(row) => node::enter(view, row),
-        Op::Offer { node, jobs } => node::offer(view, node, jobs),
-        Op::Seen { node, busy } => node::seen(view, node, *busy),
-        Op::Reloaded { node, reload } => node::reloaded(view, node, reload),
-        Op::Reap { node, reason, printed } => node::reap(view, node, reason, printed),
-        Op::Age => age(view).map(Answer::Aged),
-        Op::Prune(before) => view.tables().prune(*before).map(Answer::Done),
-        Op::Asked { node } => view.tables().asked_to_end(node).map(Answer::Runs),
-        Op::Held { node } => node::held(view, node),
-        Op::Defines { node } => view.tables().node_jobs(node).map(Answer::Jobs),
-        Op::Nodes => view.tables().live_nodes().map(Answer::Nodes),
-        Op::Sweep => node::sweep(view),
-        Op::News { from, to } => news(view, *from, *to),
+        Op::Cancel(cancel) => cancel::cancel(view, cancel.run, &cancel.by).map(Answer::Changed),
+        Op::Retry(retry) => cancel::retry(view, retry.run, &retry.by, retry.source).map(Answer::Retried),
+        Op::Pause(pause) => pause::pause(view, pause.job.as_deref(), Some(&pause.pause)).map(Answer::Jobs),
+        Op::Resume(resume) => pause::pause(view, resume.job.as_deref(), None).map(Answer::Jobs),
+        Op::Apply(policy) => apply::apply(view, policy).map(Answer::Applied),
+        Op::Forget(forget) => apply::forget(view, &forget.job).map(Answer::Done),
+        Op::Enter(enter) => enter::enter(view, &enter.0).map(Answer::Done),
+        Op::Offer(offer) => enter::offer(view, &offer.node, &offer.jobs).map(Answer::Done),
+        Op::Reloaded(reloaded) => enter::reloaded(view, reloaded).map(Answer::Done),
+        Op::Reap(reap) => reap::reap(view, reap).map(Answer::Done),
+        Op::Age(Age) => prune::age(view).map(Answer::Aged),
+        Op::Prune(prune) => prune::prune(view, prune.0).map(Answer::Done),
+        Op::Sweep(Sweep) => sweep::sweep(view).map(Answer::Done),
     }
-}
-
-fn age(view: &mut View<'_>) -> Result<Time> {
-    let now = view.now;
-    let (to, at) = view.tables().aged()?;
-    let to = aged(to, at, now);
-    view.tables().set_aged(to, now)?;
-    Ok(to)
-}
-
-// What other processes decided, with the rules that are in force now: they did not write down theirs.
-fn news(view: &mut View<'_>, from: Counters, to: Counters) -> Result<Answer> {
-    let mut news = view.tables().news(from, to)?;
-    for (fact, _) in &mut news {
-        if let Some(job) = view.tables().job_by_name(&fact.job)? {
-            fact.aggressive = view.job(job.id)?.rules.aggressive;
-        }
-    }
-    Ok(Answer::News(news))
 }

@@ -14,7 +14,10 @@ use jobstile_core::trigger::{Source, When};
 use crate::args::{Args, BadArgs};
 use crate::error::{Error, Kind, Result};
 use crate::fact::Fact;
-use crate::op::{Answer, Apply, Claim, Claimed, Free, JobPolicy, Op, Pause, Runnable, Settle, Trigger, Weight};
+use crate::op::{
+    Apply, Cancel, Claim, Claimed, Due, Enter, Free, JobPolicy, Moved, Operation, Pause, Paused, Reap, Resume, Retry,
+    Runnable, Settle, Ticks, Trigger, Weight,
+};
 use crate::store::NodeRow;
 use crate::store::sqlite::Store;
 
@@ -172,26 +175,25 @@ impl World {
         }
     }
 
-    fn execute(&mut self, op: Op) -> Result<Answer> {
-        let mut done = self.store.execute(self.now, std::slice::from_ref(&op));
+    fn execute<O: Operation>(&mut self, op: O) -> Result<O::Answer> {
+        let mut done = self.store.execute(self.now, &[op.into()]);
         self.facts.append(&mut done.facts);
         self.claim_again |= done.ready;
-        if let Some(run) = self.asked_to_end(done.asked_to_end, &op) {
-            let job = self.attempts.iter().find(|a| a.claimed.run == run).map(|a| Arc::clone(&a.claimed.job));
-            let dies = job.and_then(|job| self.scenario.dies.get(&*job).copied()).unwrap_or_default();
-            let at = self.now.plus(dies);
-            for attempt in self.attempts.iter_mut().filter(|a| a.claimed.run == run && a.death.is_none()) {
-                attempt.death = Some(at);
-            }
-        }
-        done.answers.pop().unwrap_or(Ok(Answer::Done(0)))
+        let answer = done.answers.pop().ok_or_else(|| Error::invariant("every operation has an answer"))??;
+        O::answer(answer).ok_or_else(|| Error::invariant("an operation has the answer of its kind"))
     }
 
-    fn asked_to_end(&self, asked: bool, op: &Op) -> Option<RunId> {
-        match op {
-            Op::Cancel { run, .. } if asked => Some(*run),
-            _ => None,
+    fn cancel(&mut self, run: RunId, by: String) -> Result<()> {
+        if !self.execute(Cancel { run, by })?.asked {
+            return Ok(());
         }
+        let job = self.attempts.iter().find(|a| a.claimed.run == run).map(|a| Arc::clone(&a.claimed.job));
+        let dies = job.and_then(|job| self.scenario.dies.get(&*job).copied()).unwrap_or_default();
+        let at = self.now.plus(dies);
+        for attempt in self.attempts.iter_mut().filter(|a| a.claimed.run == run && a.death.is_none()) {
+            attempt.death = Some(at);
+        }
+        Ok(())
     }
 
     // The first of the order that has something to do, again and again: attempts end, then what falls due, then ticks,
@@ -205,8 +207,8 @@ impl World {
                 return Ok(());
             }
             let more = self.end_one()?
-                || self.look(Op::Due { max: DUE_AT_ONCE })?
-                || self.look(Op::Ticks { jobs: Some(Arc::clone(&self.runnable)), by: "scenario".into() })?
+                || self.look(Due { max: DUE_AT_ONCE })?
+                || self.look(Ticks { jobs: Some(Arc::clone(&self.runnable)), by: "scenario".into() })?
                 || self.next_event()?
                 || self.claim()?;
             if !more {
@@ -223,7 +225,7 @@ impl World {
         };
         let attempt = self.attempts.remove(at);
         let Some((_, outcome)) = attempt.end() else { return Ok(false) };
-        self.execute(Op::Settle(Settle {
+        self.execute(Settle {
             run: attempt.claimed.run,
             fence: attempt.claimed.fence,
             outcome,
@@ -235,13 +237,13 @@ impl World {
             jitter: 0.0,
             result: None,
             wish: None,
-        }))?;
+        })?;
         self.claim_again = true;
         Ok(true)
     }
 
-    fn look(&mut self, op: Op) -> Result<bool> {
-        Ok(matches!(self.execute(op)?, Answer::Moved { moved, .. } if moved > 0))
+    fn look(&mut self, op: impl Operation<Answer = Moved>) -> Result<bool> {
+        Ok(self.execute(op)?.moved > 0)
     }
 
     fn next_event(&mut self) -> Result<bool> {
@@ -258,31 +260,35 @@ impl World {
 
     fn happen(&mut self, happening: Happening) -> Result<()> {
         let by = || "script".to_owned();
-        let op = match happening {
-            Happening::Trigger { job, args, priority, later, id } => Op::Trigger(Trigger {
-                job: job.into(),
-                args,
-                priority,
-                when: later.map_or(When::Now, When::In),
-                id,
-                source: Source::Script,
-                by: "script".into(),
-            }),
-            Happening::Pause(job) => Op::Pause { job: Some(job), pause: Pause { until: None, by: by(), why: None } },
-            Happening::Resume(job) => Op::Resume { job: Some(job) },
-            Happening::Cancel(run) => Op::Cancel { run, by: by() },
-            Happening::Retry(run) => Op::Retry { run, by: by(), source: Source::Script },
-            Happening::Policy(policy) => return self.apply(policy),
+        match happening {
+            Happening::Trigger { job, args, priority, later, id } => self
+                .execute(Trigger {
+                    job: job.into(),
+                    args,
+                    priority,
+                    when: later.map_or(When::Now, When::In),
+                    id,
+                    source: Source::Script,
+                    by: "script".into(),
+                })
+                .map(drop),
+            Happening::Pause(job) => {
+                let pause = Paused { until: None, by: by(), why: None };
+                self.execute(Pause { job: Some(job), pause }).map(drop)
+            }
+            Happening::Resume(job) => self.execute(Resume { job: Some(job) }).map(drop),
+            Happening::Cancel(run) => self.cancel(run, by()),
+            Happening::Retry(run) => self.execute(Retry { run, by: by(), source: Source::Script }).map(drop),
+            Happening::Policy(policy) => self.apply(policy),
             Happening::Crash(for_) => {
                 self.attempts.clear();
                 self.down_until = Some(self.now.plus(for_));
                 if for_.is_zero() {
                     self.come_back()?;
                 }
-                return Ok(());
+                Ok(())
             }
-        };
-        self.execute(op).map(drop)
+        }
     }
 
     fn apply(&mut self, policy: InForce) -> Result<()> {
@@ -292,7 +298,7 @@ impl World {
             .into_iter()
             .map(|(name, policy)| JobPolicy { name, policy, origins: "{}".to_owned() })
             .collect();
-        self.execute(Op::Apply(Apply {
+        self.execute(Apply {
             owner: "scenario".to_owned(),
             by: "scenario".to_owned(),
             switches: Some(policy.switches),
@@ -300,14 +306,14 @@ impl World {
             jobs,
             replace: true,
             taken: vec![],
-        }))
+        })
         .map(drop)
     }
 
     fn enter(&mut self) -> Result<()> {
         self.nodes += 1;
         self.node = format!("node-{}", self.nodes).into();
-        self.execute(Op::Enter(NodeRow {
+        self.execute(Enter(NodeRow {
             id: self.node.clone(),
             name: self.node.to_string(),
             kind: "scenario".to_owned(),
@@ -328,7 +334,7 @@ impl World {
         // All its workers are free.
         self.claim_again = true;
         let node = self.node.clone();
-        self.execute(Op::Reap { node, reason: "the node crashed".to_owned(), printed: HashMap::new() })?;
+        self.execute(Reap { node, reason: "the node crashed".to_owned(), printed: HashMap::new() })?;
         self.enter()
     }
 
@@ -342,10 +348,8 @@ impl World {
             jobs: Arc::clone(&self.runnable),
             free: Free { total: free, heavy: free, light: free },
         };
-        if let Answer::Claimed(claimed) = self.execute(Op::Claim(claim))? {
-            for claimed in claimed {
-                self.start(claimed);
-            }
+        for claimed in self.execute(claim)? {
+            self.start(claimed);
         }
         Ok(true)
     }
@@ -371,11 +375,8 @@ impl World {
         let mut times: Vec<Time> = self.attempts.iter().filter_map(|a| a.end().map(|(time, _)| time)).collect();
         let event = self.scenario.events.get(self.next_event);
         times.extend(event.map(|(after, _)| self.scenario.start.plus(*after)));
-        for op in [Op::Due { max: 0 }, Op::Ticks { jobs: Some(Arc::default()), by: "scenario".into() }] {
-            if let Answer::Moved { next: Some(next), .. } = self.execute(op)? {
-                times.push(next);
-            }
-        }
+        times.extend(self.execute(Due { max: 0 })?.next);
+        times.extend(self.execute(Ticks { jobs: Some(Arc::default()), by: "scenario".into() })?.next);
         Ok(times.into_iter().filter(|time| *time > self.now).min())
     }
 }

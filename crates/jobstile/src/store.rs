@@ -1,6 +1,7 @@
 //! What every store answers: rows and dumb statements. A store never decides; `op` does, and never names a database.
 
 pub mod numbers;
+pub mod question;
 #[cfg(feature = "sqlite")]
 pub mod queue;
 pub mod read;
@@ -325,7 +326,7 @@ pub(crate) trait Tables {
     fn insert_job(&mut self, name: &str) -> Result<JobId>;
     fn set_policy(&mut self, job: &JobRow) -> Result<()>;
     fn set_cursor(&mut self, job: JobId, next: Option<Time>, last: Option<Time>) -> Result<()>;
-    fn set_pause(&mut self, job: JobId, pause: Option<&crate::op::Pause>, now: Time) -> Result<()>;
+    fn set_pause(&mut self, job: JobId, pause: Option<&crate::op::Paused>, now: Time) -> Result<()>;
     /// Jobs whose schedule is due, those first that are due the longest.
     fn jobs_due(&mut self, now: Time) -> Result<Vec<Arc<str>>>;
     /// The next instant of any schedule or end of any pause after now.
@@ -353,8 +354,9 @@ pub(crate) trait Tables {
     fn superseding(&mut self, job: JobId, key: &Key, first_due: Time, id: RunId) -> Result<Option<Kin>>;
     /// Started runs of this key, older than this one, that are to start again.
     fn superseded(&mut self, job: JobId, key: &Key, first_due: Time, id: RunId) -> Result<Vec<RunId>>;
-    /// Runs that are due later than their delay from now are due by then.
-    fn bring_forward(&mut self, now: Time) -> Result<u64>;
+    /// Runs that are due later than their delay from now.
+    fn due_beyond_delay(&mut self, now: Time) -> Result<Vec<RunId>>;
+    fn set_due(&mut self, run: &RunRow) -> Result<()>;
     fn next_due(&mut self) -> Result<Option<(Time, RunId)>>;
     fn ready_jobs(&mut self) -> Result<Vec<JobId>>;
     /// The first ready runs in line behind this place, of all jobs.
@@ -392,7 +394,6 @@ pub(crate) trait Tables {
 
     fn insert_node(&mut self, node: &NodeRow, now: Time) -> Result<()>;
     fn set_node_jobs(&mut self, node: &NodeId, jobs: &[(String, Option<String>)]) -> Result<()>;
-    fn node_seen(&mut self, node: &NodeId, busy: u32, now: Time) -> Result<()>;
     /// A node has read its configuration again.
     fn node_reloaded(&mut self, node: &NodeId, reload: &Reload, now: Time) -> Result<()>;
     fn end_node(&mut self, node: &NodeId, now: Time, reason: &str) -> Result<()>;

@@ -8,10 +8,11 @@ use jobstile::args::Args;
 use jobstile::core::outcome::Outcome;
 use jobstile::core::policy::{Backoff, Policy};
 use jobstile::core::run::State;
+use jobstile::core::schedule::{CatchUp, First, Schedule};
 use jobstile::core::time::Time;
 use jobstile::core::trigger::{Source, When};
 use jobstile::fact::Fact;
-use jobstile::op::{Answer, Apply, Claim, Claimed, Free, JobPolicy, Op, Settle, Trigger, Weight};
+use jobstile::op::{Answer, Apply, Claim, Claimed, Due, Enter, Free, JobPolicy, Op, Settle, Ticks, Trigger, Weight};
 use jobstile::store::NodeRow;
 use jobstile::store::sqlite::Store;
 
@@ -20,6 +21,22 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+fn node(id: &str) -> NodeRow {
+    NodeRow {
+        id: id.into(),
+        name: id.into(),
+        kind: "daemon".into(),
+        host: "here".into(),
+        pid: 1,
+        user: "u".into(),
+        program: "test".into(),
+        dir: String::new(),
+        workers: 9,
+        boot_id: None,
+        lock_uid: None,
+    }
 }
 
 struct World {
@@ -34,28 +51,8 @@ impl World {
         let mut world = Self { store: Store::in_memory().unwrap(), now: NOON, states: vec![] };
         let backoff = Backoff { delay: seconds(3), factor: 1.0, ..Backoff::default() };
         let policy = Policy { attempts: 3, backoff, ..Policy::new(false, None) };
-        world.op(Op::Apply(Apply {
-            owner: "test".into(),
-            by: "test".into(),
-            switches: None,
-            origins: "{}".into(),
-            jobs: vec![JobPolicy { name: "j".into(), policy, origins: "{}".into() }],
-            replace: true,
-            taken: vec![],
-        }));
-        world.op(Op::Enter(NodeRow {
-            id: "n".into(),
-            name: "n".into(),
-            kind: "daemon".into(),
-            host: "here".into(),
-            pid: 1,
-            user: "u".into(),
-            program: "test".into(),
-            dir: String::new(),
-            workers: 9,
-            boot_id: None,
-            lock_uid: None,
-        }));
+        world.apply(policy);
+        world.op(Op::Enter(Enter(node("n"))));
         world
     }
 
@@ -66,6 +63,22 @@ impl World {
             Fact::Decided(_) => None,
         }));
         done.answers.pop().unwrap().unwrap()
+    }
+
+    fn apply(&mut self, policy: Policy) {
+        self.op(Op::Apply(Apply {
+            owner: "test".into(),
+            by: "test".into(),
+            switches: None,
+            origins: "{}".into(),
+            jobs: vec![JobPolicy { name: "j".into(), policy, origins: "{}".into() }],
+            replace: true,
+            taken: vec![],
+        }));
+    }
+
+    fn ticks(&mut self) {
+        self.op(Op::Ticks(Ticks { jobs: None, by: "n".into() }));
     }
 
     fn trigger(&mut self, when: When) {
@@ -102,6 +115,8 @@ impl World {
             printed,
             retry_after,
             took,
+            result: None,
+            wish: None,
             jitter: 0.0,
         }));
     }
@@ -110,7 +125,7 @@ impl World {
     fn due_after(&mut self, wait: Duration) -> Vec<State> {
         self.now = self.now.plus(wait);
         self.states.clear();
-        self.op(Op::Due { max: 9 });
+        self.op(Op::Due(Due { max: 9 }));
         std::mem::take(&mut self.states)
     }
 }
@@ -146,4 +161,19 @@ fn a_trigger_for_an_instant_keeps_it() {
     world.now = world.now.minus(seconds(3600));
     assert_eq!(world.due_after(seconds(3600)), []);
     assert_eq!(world.due_after(seconds(8)), [State::Queued]);
+}
+
+#[test]
+fn a_batch_that_is_repeated_says_once_that_the_clock_was_set_back() {
+    let mut world = World::new();
+    let schedule = Schedule { every: seconds(60), first: First::Now, catch_up: CatchUp::Latest };
+    world.apply(Policy::new(false, Some(schedule)));
+    world.ticks();
+    world.now = world.now.minus(DAY);
+    // There is no such kind of node: the batch fails and is repeated operation by operation.
+    let unknown = NodeRow { kind: "nobody".into(), ..node("m") };
+    let ticks = || Op::Ticks(Ticks { jobs: None, by: "n".into() });
+    let done = world.store.execute(world.now, &[ticks(), Op::Enter(Enter(unknown)), ticks()]);
+    assert!(done.answers[1].is_err(), "{:?}", done.answers[1]);
+    assert_eq!(done.set_back, ["j".into()]);
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jobstile::args::Args;
 use jobstile::client::Client;
-use jobstile::op::{Answer, Op, Trigger};
+use jobstile::op::{Cancel, Trigger};
 use jobstile::{Dedup, Job, Jobstile, Run};
 use jobstile_core::run::State;
 use jobstile_core::trigger::{Source, When};
@@ -99,7 +99,7 @@ async fn a_cancel_from_outside_reaches_the_handler() {
     let engine = tokio::spawn(jobs.run_until(std::future::pending::<()>()));
     becomes(&store, run, State::Running).await;
     let mut client = Client::open(&store).expect("a store");
-    client.execute(Op::Cancel { run, by: "anna".to_owned() }).expect("an answer");
+    client.execute(Cancel { run, by: "anna".to_owned() }).expect("an answer");
     // Whether it is called a success is its own affair: it ended, which it does only when it hears of the cancel.
     ends(&client, run).await;
     engine.abort();
@@ -116,8 +116,7 @@ async fn from_outside(client: &mut Client, job: &str) {
         source: Source::Cli,
         by: "anna".into(),
     };
-    let (answer, _) = client.execute(Op::Trigger(trigger)).expect("an answer");
-    let Answer::Decided(decided) = answer else { panic!("{answer:?}") };
+    let (decided, _) = client.execute(trigger).expect("an answer");
     ends(client, decided.run.expect("a run")).await;
 }
 

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use jobstile::args::Args;
 use jobstile::client::{Client, DecisionFilter, RunFilter};
-use jobstile::op::{Answer, Claim, Claimed, Decided, Free, Op, Runnable, Settle, Trigger, Weight};
+use jobstile::op::{
+    Answer, Claim, Claimed, Decided, Due, Enter, Free, Op, Reap, Resume, Runnable, Settle, Ticks, Trigger, Weight,
+};
 use jobstile::store::NodeRow;
 use jobstile::store::sqlite::{OpenAs, Store};
 use jobstile_core::decide::{Code, Decision};
@@ -127,7 +129,7 @@ impl World {
         let (dir, path) = an_old_store();
         let store = Store::open(&path, OpenAs::Owner).unwrap();
         let mut world = Self { _dir: dir, path, store, now: KILLED, claimed: vec![] };
-        world.op(Op::Enter(NodeRow {
+        world.op(Op::Enter(Enter(NodeRow {
             id: "0a".into(),
             name: "host".into(),
             kind: "daemon".into(),
@@ -139,7 +141,7 @@ impl World {
             workers: 100,
             boot_id: None,
             lock_uid: None,
-        }));
+        })));
         world
     }
 
@@ -168,8 +170,8 @@ impl World {
 
     /// What is due moves, schedules fire, and the new node claims what it can.
     fn turn(&mut self) -> Vec<i64> {
-        self.op(Op::Due { max: 1_000 });
-        self.op(Op::Ticks { jobs: None, by: "host".into() });
+        self.op(Op::Due(Due { max: 1_000 }));
+        self.op(Op::Ticks(Ticks { jobs: None, by: "host".into() }));
         let jobs = Client::open(&self.path).unwrap().jobs().unwrap();
         let jobs: Runnable = jobs.iter().map(|job| (job.name.to_string(), Weight::Heavy)).collect();
         let free = Free { total: 100, heavy: 100, light: 100 };
@@ -203,7 +205,7 @@ impl World {
 
     fn reap(&mut self) {
         let (node, reason) = (DEAD.to_owned(), "its daemon is gone".to_owned());
-        self.op(Op::Reap { node: node.into(), reason, printed: Default::default() });
+        self.op(Op::Reap(Reap { node: node.into(), reason, printed: Default::default() }));
     }
 }
 
@@ -217,7 +219,7 @@ fn a_migrated_store_goes_on() {
     }
     // Fences of before go up to 23.
     assert!(world.claimed.iter().all(|claimed| claimed.fence.0 > 23));
-    world.op(Op::Resume { job: Some("nightly".into()) });
+    world.op(Op::Resume(Resume { job: Some("nightly".into()) }));
     // Retries come due after an hour, the last run for later after two.
     for _ in 0..20 {
         world.succeed();
@@ -265,7 +267,7 @@ fn a_migrated_store_replays_the_first_answers() {
     let before = decided(&world.path);
     world.now = KILLED.minus(Duration::from_secs(5));
     while world.now < KILLED {
-        world.op(Op::Ticks { jobs: None, by: "host".into() });
+        world.op(Op::Ticks(Ticks { jobs: None, by: "host".into() }));
         world.now = world.now.plus(Duration::from_millis(200));
     }
     assert_eq!(decided(&world.path), before);

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobstile::args::Args;
-use jobstile::op::{Answer, Apply, Claim, Claimed, Free, JobPolicy, Op, Pause, Runnable, Settle, Trigger, Weight};
+use jobstile::op::{
+    Answer, Apply, Cancel, Claim, Claimed, Due, Enter, Forget, Free, JobPolicy, Op, Pause, Paused, Prune, Reap, Resume,
+    Retry, Runnable, Settle, Ticks, Trigger, Weight,
+};
 use jobstile::store::sqlite::{OpenAs, Store};
 use jobstile::store::{NodeRow, Printed, PruneBefore};
 use jobstile_core::id::RunId;
@@ -156,7 +159,7 @@ impl World {
     }
 
     fn enter(&mut self, node: usize) {
-        self.op(Op::Enter(NodeRow {
+        self.op(Op::Enter(Enter(NodeRow {
             id: NODES[node].into(),
             name: "web".into(),
             kind: "daemon".into(),
@@ -168,7 +171,7 @@ impl World {
             workers: 4,
             boot_id: None,
             lock_uid: None,
-        }))
+        })))
         .unwrap();
     }
 
@@ -238,24 +241,24 @@ impl World {
             }
             Step::Wait { seconds } => {
                 self.now = self.now.plus(Duration::from_secs(*seconds));
-                let _ = self.op(Op::Due { max: 100 });
-                let _ = self.op(Op::Ticks { jobs: None, by: "n1".into() });
+                let _ = self.op(Op::Due(Due { max: 100 }));
+                let _ = self.op(Op::Ticks(Ticks { jobs: None, by: "n1".into() }));
             }
-            Step::Cancel { run } => drop(self.op(Op::Cancel { run: RunId(*run), by: "u".into() })),
+            Step::Cancel { run } => drop(self.op(Op::Cancel(Cancel { run: RunId(*run), by: "u".into() }))),
             Step::Retry { run } => {
-                drop(self.op(Op::Retry { run: RunId(*run), by: "u".into(), source: Source::Cli }));
+                drop(self.op(Op::Retry(Retry { run: RunId(*run), by: "u".into(), source: Source::Cli })));
             }
             Step::Pause { job } => {
-                let pause = Pause { until: Some(self.now.plus(Duration::from_secs(40))), by: "u".into(), why: None };
-                let _ = self.op(Op::Pause { job: Some(JOBS[*job].into()), pause });
+                let pause = Paused { until: Some(self.now.plus(Duration::from_secs(40))), by: "u".into(), why: None };
+                let _ = self.op(Op::Pause(Pause { job: Some(JOBS[*job].into()), pause }));
             }
-            Step::Resume => drop(self.op(Op::Resume { job: None })),
+            Step::Resume => drop(self.op(Op::Resume(Resume { job: None }))),
             Step::Apply { jobs, switches } => self.apply(jobs, *switches),
-            Step::Forget { job } => drop(self.op(Op::Forget { job: JOBS[*job].into() })),
+            Step::Forget { job } => drop(self.op(Op::Forget(Forget { job: JOBS[*job].into() }))),
             Step::Reap { node } => {
                 self.claimed.retain(|(of, _)| of != node);
                 let (node_id, reason) = (NODES[*node].into(), "gone".into());
-                let _ = self.op(Op::Reap { node: node_id, reason, printed: HashMap::new() });
+                let _ = self.op(Op::Reap(Reap { node: node_id, reason, printed: HashMap::new() }));
                 self.enter(*node);
             }
             Step::Prune => {
@@ -268,7 +271,7 @@ impl World {
                     keep: 2,
                     max: 100,
                 };
-                let _ = self.op(Op::Prune(before));
+                let _ = self.op(Op::Prune(Prune(before)));
             }
         }
     }

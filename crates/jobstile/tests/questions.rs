@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jobstile::args::Args;
 use jobstile::client::{Client, DecisionFilter, Found, Liveness, RunFilter};
-use jobstile::op::{Answer, Apply, Claim, Claimed, Free, JobPolicy, Op, Pause, Settle, Trigger, Weight};
+use jobstile::op::{
+    Answer, Apply, Claim, Claimed, Due, Enter, Free, JobPolicy, Offer, Op, Pause, Paused, Reap, Settle, Trigger, Weight,
+};
 use jobstile::store::sqlite::{OpenAs, Store};
 use jobstile::store::{NodeRow, Printed};
 use jobstile_core::decide::{Code, Decision};
@@ -46,7 +48,7 @@ impl World {
             replace: true,
             taken: vec![],
         }));
-        world.op(Op::Enter(NodeRow {
+        world.op(Op::Enter(Enter(NodeRow {
             id: "0a".into(),
             name: "web1".into(),
             kind: "daemon".into(),
@@ -58,7 +60,7 @@ impl World {
             workers: 4,
             boot_id: None,
             lock_uid: None,
-        }));
+        })));
         world
     }
 
@@ -129,10 +131,10 @@ fn ids(runs: &[jobstile::client::RunInfo]) -> Vec<i64> {
 fn a_job_says_where_it_stands() {
     let mut world = World::new();
     world.trigger("load", "null");
-    world.op(Op::Pause {
+    world.op(Op::Pause(Pause {
         job: Some("load".into()),
-        pause: Pause { until: Some(at(100)), by: "anna@web1 (cli)".into(), why: Some("a disk is swapped".into()) },
-    });
+        pause: Paused { until: Some(at(100)), by: "anna@web1 (cli)".into(), why: Some("a disk is swapped".into()) },
+    }));
     let client = world.client();
     assert_eq!(client.names().unwrap(), ["load".into(), "poll".into()]);
     let load = client.job("load").unwrap().unwrap();
@@ -204,7 +206,7 @@ fn a_dead_run_is_recovered_by_a_later_success() {
     let mut world = World::new();
     let dead = world.done(Outcome::Failure);
     world.now = world.now.plus(Duration::from_secs(60));
-    world.op(Op::Due { max: 10 });
+    world.op(Op::Due(Due { max: 10 }));
     let again = world.claim();
     world.settle(&again[0], Outcome::Failure);
     let asked = |world: &World| {
@@ -294,9 +296,9 @@ fn a_node_lives_as_long_as_its_lock_is_held() {
     assert_eq!(liveness(&world), Liveness::Alive);
     drop(lock);
     assert_eq!(liveness(&world), Liveness::Gone);
-    world.op(Op::Offer { node: "0a".into(), jobs: vec![("load".into(), Some("command not found".into()))] });
+    world.op(Op::Offer(Offer { node: "0a".into(), jobs: vec![("load".into(), Some("command not found".into()))] }));
     assert_eq!(world.client().offers(&"0a".into()).unwrap()[0].reason.as_deref(), Some("command not found"));
-    world.op(Op::Reap { node: "0a".into(), reason: "killed".into(), printed: Default::default() });
+    world.op(Op::Reap(Reap { node: "0a".into(), reason: "killed".into(), printed: Default::default() }));
     let node = world.client().node("0a").unwrap().unwrap();
     assert_eq!((node.liveness, node.end_reason.as_deref()), (Liveness::Ended, Some("killed")));
 }
@@ -366,8 +368,7 @@ fn what_is_said_of_the_next_tick_is_what_becomes_of_it() {
         if held {
             world.trigger("poll", "null");
         }
-        let said =
-            world.client().with_clock(jobstile::engine::clock::Clock::system()).explain("poll").unwrap().unwrap();
+        let said = world.client().with_clock(jobstile::clock::Clock::system()).explain("poll").unwrap().unwrap();
         let said = said.next_tick.unwrap();
         world.now = world.now.plus(Duration::from_secs(60));
         let tick = Trigger {

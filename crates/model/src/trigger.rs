@@ -210,8 +210,8 @@ impl Model {
         }
     }
 
-    /// Moves what has fallen due, by time; how many.
-    pub fn due(&mut self, max: usize) -> usize {
+    /// A node that sees that the clock was set back: nobody waits longer than its delay.
+    pub fn bring_forward(&mut self) {
         let now = self.now;
         let waiting: Vec<i64> =
             self.live().filter(|r| matches!(r.state, State::Scheduled | State::Retrying)).map(|r| r.id).collect();
@@ -223,6 +223,10 @@ impl Model {
                 run.first_due = latest;
             }
         }
+    }
+
+    /// Moves what has fallen due, by time; how many.
+    pub fn due(&mut self, max: usize) -> usize {
         let mut moved = 0;
         while moved < max {
             let next = self

@@ -1,7 +1,7 @@
 //! `cancel`: ends runs before their time.
 
 use jobstile::client::RunInfo;
-use jobstile::op::{Answer, Op};
+use jobstile::op::{Cancel, Changed};
 use jobstile_core::id::RunId;
 use jobstile_core::run::State;
 use serde_json::{Value, json};
@@ -32,9 +32,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let (mut code, mut all) = (Code::Done, vec![]);
     for run in runs {
         let id = run.row.id;
-        let Answer::Changed { from, to, asked } = opened.client.execute(Op::Cancel { run: id, by: by() })?.0 else {
-            return Err(Error::new(Code::Scheduler, "a cancel is answered by what it changed"));
-        };
+        let Changed { from, to, asked } = opened.client.execute(Cancel { run: id, by: by() })?.0;
         if from.is_terminal() {
             code = Code::Failed;
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jobstile::client::{Client, JobInfo};
-use jobstile::engine::clock::Clock;
+use jobstile::clock::Clock;
 use jobstile::runner::{Context, Runners};
 use jobstile_core::job::JobName;
 use jobstile_core::schedule::Schedule;

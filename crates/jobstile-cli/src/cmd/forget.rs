@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobstile::client::Liveness;
-use jobstile::op::Op;
+use jobstile::op::Forget;
 
 use crate::args::{Global, Output};
 use crate::cmd::open::open;
@@ -46,7 +46,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
                 .hint("take it out of its configuration file, then: kill -HUP the daemon      to hold it back: jobstile pause"));
         }
     }
-    opened.client.execute(Op::Forget { job: args.job })?;
+    opened.client.execute(Forget { job: args.job })?;
     match global.output {
         Output::Table => text::out(&format!("forgotten: {} is out of the policy, its history stays\n", job.name))?,
         form => {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use jobstile::client::{Found, OutputInfo, RunFilter, RunInfo};
-use jobstile::engine::clock;
+use jobstile::clock;
 use jobstile::runner::output::Next;
 use jobstile_core::id::RunId;
 use jobstile_core::run::State;

@@ -11,7 +11,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use jobstile::answer::{Live, Overview};
-use jobstile::engine::clock;
+use jobstile::clock;
 
 use crate::args::value::up_to;
 use crate::args::{Global, Output};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobstile::op::{Op, Pause};
+use jobstile::op::{Pause, Paused};
 use serde_json::json;
 
 use crate::args::Global;
@@ -39,12 +39,12 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let job = named(&opened, args.job)?;
     let times = Times::here(opened.client.now());
     let until = args.length.map(|length| times.now().plus(length));
-    let pause = Pause { until, by: by(), why: args.reason };
-    let answer = opened.client.execute(Op::Pause { job, pause })?.0;
+    let pause = Paused { until, by: by(), why: args.reason };
+    let jobs = opened.client.execute(Pause { job, pause })?.0;
     let how_long = match until {
         None => "until resumed".to_owned(),
         Some(until) => format!("until {} ({})", times.at(until), times.zone()),
     };
     let more = json!({ "until": json::maybe_time(until) });
-    said(global, "paused", &answer, &how_long, more, "what runs goes on      end the pause: jobstile resume")
+    said(global, "paused", &jobs, &how_long, more, "what runs goes on      end the pause: jobstile resume")
 }

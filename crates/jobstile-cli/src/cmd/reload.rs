@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jobstile::answer::Changes;
 use jobstile::client::{Client, NodeInfo};
-use jobstile::engine::{clock, host};
+use jobstile::clock;
+use jobstile::engine::host;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! `resume`: a paused job goes on.
 
-use jobstile::op::Op;
+use jobstile::op::Resume;
 use serde_json::Value;
 
 use crate::args::Global;
@@ -25,6 +25,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let mut opened = open(global)?;
     let job = named(&opened, args.job)?;
-    let answer = opened.client.execute(Op::Resume { job })?.0;
-    said(global, "resumed", &answer, "", Value::Null, "what waited starts now")
+    let jobs = opened.client.execute(Resume { job })?.0;
+    said(global, "resumed", &jobs, "", Value::Null, "what waited starts now")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jobstile::client::RunFilter;
-use jobstile::op::{Answer, Op};
+use jobstile::op::{Changed, Retried, Retry};
 use jobstile_core::id::RunId;
 use jobstile_core::run::State;
 use jobstile_core::trigger::Source;
@@ -54,8 +54,8 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     }
     let (mut code, mut all) = (Code::Done, vec![]);
     for run in runs {
-        let answer = opened.client.execute(Op::Retry { run, by: by(), source: Source::Cli })?.0;
-        let retried = Retried::of(run, &answer);
+        let answer = opened.client.execute(Retry { run, by: by(), source: Source::Cli })?.0;
+        let retried = Told::of(run, &answer);
         if !retried.starts {
             code = Code::Failed;
         }
@@ -97,17 +97,17 @@ fn dead(args: &Args, opened: &Opened) -> Result<Vec<RunId>, Error> {
     Ok(runs)
 }
 
-struct Retried {
+struct Told {
     sentence: String,
     document: Value,
     /// An attempt of it will start.
     starts: bool,
 }
 
-impl Retried {
-    fn of(run: RunId, answer: &Answer) -> Self {
+impl Told {
+    fn of(run: RunId, answer: &Retried) -> Self {
         match answer {
-            Answer::Decided(decided) => {
+            Retried::Decided(decided) => {
                 let what = match (decided.run, decided.by) {
                     (Some(new), _) => format!("run {run}: admitted again as run {new}\n"),
                     (None, Some(by)) => {
@@ -124,7 +124,7 @@ impl Retried {
                 });
                 Self { sentence: what, document, starts: decided.run.is_some() }
             }
-            Answer::Changed { from, to, .. } => {
+            Retried::Changed(Changed { from, to, .. }) => {
                 let document = json!({ "run": json::id(run), "from": from.as_str(), "state": to.as_str() });
                 let (what, starts) = match (from, to) {
                     (State::Retrying, State::Queued) => ("starts again now".to_owned(), true),
@@ -134,7 +134,6 @@ impl Retried {
                 };
                 Self { sentence: format!("run {run} {what}\n"), document, starts }
             }
-            _ => Self { sentence: String::new(), document: json!({ "run": json::id(run) }), starts: false },
         }
     }
 }

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobstile::answer::{Changes, Held};
-use jobstile::engine::clock::Clock;
+use jobstile::clock::Clock;
 use jobstile::engine::desk::Workers;
 use jobstile::engine::pointer::{self, Left, Pointer};
 use jobstile::engine::{Engine, Setup, host, node_dir};
-
+use jobstile::op::Applied;
 use jobstile::store::sqlite::{self, Checked};
 
 use jobstile::client::Client;
@@ -302,7 +302,7 @@ async fn check_file(store: &Path) -> Result<(), Error> {
 async fn apply(engine: &Engine, loaded: &Loaded, gathered: &Gathered) -> jobstile::Result<Version> {
     let taken = taken(engine).await?;
     let (policy, definitions) = in_force(loaded, &gathered.folder, &gathered.path, taken);
-    let (version, taken_over) = engine.apply(policy, definitions).await?;
+    let Applied { version, taken_over } = engine.apply(policy, definitions).await?;
     for (job, owner) in taken_over {
         tracing::info!(job, owner, "Job taken over from an owner that is not at work");
     }

@@ -1,6 +1,5 @@
 //! Jobs that `pause` and `resume` have touched.
 
-use jobstile::op::Answer;
 use serde_json::{Value, json};
 
 use crate::args::{Global, Output};
@@ -25,12 +24,11 @@ pub(super) fn named(opened: &Opened, job: Option<String>) -> Result<Option<Strin
 pub(super) fn said(
     global: &Global,
     what: &str,
-    answer: &Answer,
+    jobs: &[String],
     how_long: &str,
     more: Value,
     next: &str,
 ) -> Result<Code, Error> {
-    let Answer::Jobs(jobs) = answer else { return Ok(Code::Done) };
     match global.output {
         Output::Table if jobs.is_empty() => text::say_line(&format!("nothing to be {what}")),
         Output::Table => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jobstile_child::{LIMIT, Limited as _};
 
 use insta::assert_snapshot;
-use jobstile::engine::clock;
+use jobstile::clock;
 
 use crate::world::World;
 

@@ -1,7 +1,7 @@
 //! Why did it not run, and who holds it? One answer for each situation, as somebody reads it.
 
 use insta::assert_snapshot;
-use jobstile::op::Op;
+use jobstile::op::{Due, Forget, Op};
 use jobstile_core::outcome::Outcome;
 
 use crate::world::World;
@@ -35,7 +35,7 @@ fn one_that_is_dead() {
     let mut world = World::new();
     world.ran("backup", "null", 4_000, 75, Outcome::Failure, Some("exit code 1, \"disk full\""));
     world.ago(3_800);
-    world.op(Op::Due { max: 9 });
+    world.op(Op::Due(Due { max: 9 }));
     let again = world.claim();
     world.ago(3_700);
     world.settle(&again[0], Outcome::Timeout, Some("timed out after 1h"), b"begin\n");
@@ -80,7 +80,7 @@ fn nobody_works_and_a_job_out_of_the_policy() {
     world.leave();
     assert_snapshot!(world.screen(&["explain", "strict"]));
     world.ago(30);
-    world.op(Op::Forget { job: "strict".into() });
+    world.op(Op::Forget(Forget { job: "strict".into() }));
     assert_snapshot!(world.screen(&["explain", "strict"]));
 }
 

@@ -1,7 +1,7 @@
 //! Whatever somebody puts into arguments, names, reasons, messages and output: none of it acts on a terminal.
 
 use jobstile::args::Args;
-use jobstile::op::{Answer, Op, Pause, Trigger};
+use jobstile::op::{Answer, Cancel, Op, Pause, Paused, Trigger};
 use jobstile_core::outcome::Outcome;
 use jobstile_core::trigger::{Source, When};
 
@@ -29,9 +29,9 @@ fn world() -> World {
         by: EVIL.into(),
     };
     assert!(matches!(world.op(Op::Trigger(trigger)), Answer::Decided(_)));
-    let pause = Pause { until: None, by: EVIL.into(), why: Some(EVIL.into()) };
-    world.op(Op::Pause { job: Some("backup".into()), pause });
-    world.op(Op::Cancel { run: jobstile_core::id::RunId(2), by: EVIL.into() });
+    let pause = Paused { until: None, by: EVIL.into(), why: Some(EVIL.into()) };
+    world.op(Op::Pause(Pause { job: Some("backup".into()), pause }));
+    world.op(Op::Cancel(Cancel { run: jobstile_core::id::RunId(2), by: EVIL.into() }));
     world
 }
 

@@ -3,7 +3,7 @@
 use jobstile_child::Limited as _;
 
 use insta::assert_snapshot;
-use jobstile::op::Op;
+use jobstile::op::{Due, Op};
 use jobstile_core::outcome::Outcome;
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ fn full() -> World {
     // Twice, and then dead.
     world.ran("backup", "null", 4_000, 75, Outcome::Failure, Some("exit code 1, \"disk full\""));
     world.ago(3_800);
-    world.op(jobstile::op::Op::Due { max: 9 });
+    world.op(jobstile::op::Op::Due(Due { max: 9 }));
     let again = world.claim();
     world.ago(3_700);
     world.settle(&again[0], Outcome::Timeout, Some("timed out after 1h"), b"begin\n");

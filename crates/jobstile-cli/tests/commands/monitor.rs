@@ -6,7 +6,7 @@ use std::time::Duration;
 use jobstile_child::Limited as _;
 
 use insta::assert_snapshot;
-use jobstile::op::{Op, Pause};
+use jobstile::op::{Due, Op, Pause, Paused, Reap};
 use jobstile_core::outcome::Outcome;
 use jobstile_core::policy::{Backoff, Policy, Switches};
 
@@ -38,7 +38,7 @@ fn nothing_is_well() -> World {
     // Dead, after a timeout.
     world.ran("backup", "null", 3_000, 75, Outcome::Failure, Some("exit code 1, \"disk full\""));
     world.ago(2_800);
-    world.op(Op::Due { max: 9 });
+    world.op(Op::Due(Due { max: 9 }));
     let again = world.claim();
     world.ago(2_200);
     world.settle(&again[0], Outcome::Timeout, Some("timed out after 10m"), b"begin\n");
@@ -68,7 +68,7 @@ fn pause(world: &mut World, job: &str, why: Option<&str>) {
 }
 
 fn pause_of(world: &mut World, job: Option<String>, why: Option<String>) {
-    world.op(Op::Pause { job, pause: Pause { until: None, by: "anna@web1".into(), why } });
+    world.op(Op::Pause(Pause { job, pause: Paused { until: None, by: "anna@web1".into(), why } }));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn nobody_works() {
     let mut world = World::new();
     world.ran("strict", "null", 2_100, 12, Outcome::Success, None);
     world.ago(0);
-    world.op(Op::Reap { node: NODE.into(), reason: "stopped".into(), printed: HashMap::new() });
+    world.op(Op::Reap(Reap { node: NODE.into(), reason: "stopped".into(), printed: HashMap::new() }));
     world.leave();
     let screen = look(&world, &["monitor", "-j", "strict"]);
     assert!(screen.contains("NOT LIVE: web1 (pid 4711) has just left\n"), "{screen}");

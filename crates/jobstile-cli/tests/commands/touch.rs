@@ -172,7 +172,7 @@ fn pause_and_resume() {
     ");
     // One that has run out ended by itself.
     assert_eq!(world.run(&["pause", "--all", "--for", "1ms"]).code(), 0);
-    jobstile::engine::clock::block(std::time::Duration::from_millis(5));
+    jobstile::clock::block(std::time::Duration::from_millis(5));
     assert!(world.run(&["resume", "--all"]).err().contains("nothing to be resumed"));
     assert_snapshot!(world.screen(&["pause", "bakup"]), @r"
     $ jobstile pause bakup

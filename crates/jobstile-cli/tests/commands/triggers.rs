@@ -5,8 +5,8 @@ use std::time::Duration;
 use jobstile_child::LIMIT;
 
 use insta::assert_snapshot;
-use jobstile::engine::clock::{self, Clock};
-use jobstile::op::Op;
+use jobstile::clock::{self, Clock};
+use jobstile::op::{Due, Op};
 use jobstile::store::sqlite::{OpenAs, Store};
 use jobstile_core::id::RunId;
 use jobstile_core::outcome::Outcome;
@@ -344,7 +344,7 @@ fn a_refused_run_was_skipped() {
     world.trigger("backup", "null");
     clock::block(Duration::from_millis(120));
     world.ago(0);
-    world.op(Op::Due { max: 9 });
+    world.op(Op::Due(Due { max: 9 }));
     assert_eq!(jobstile_child::wait(&mut child, LIMIT).unwrap().code(), Some(75));
 }
 

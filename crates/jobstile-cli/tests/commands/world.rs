@@ -10,10 +10,12 @@ use jobstile_child::{LIMIT, Limited as _};
 
 use jobstile::args::Args;
 use jobstile::client::Client;
-use jobstile::engine::clock::Clock;
+use jobstile::clock::Clock;
 use jobstile::engine::node::{NodeLock, State, state};
 use jobstile::engine::node_dir;
-use jobstile::op::{Answer, Apply, Claim, Claimed, Decided, Free, JobPolicy, Op, Settle, Trigger, Weight};
+use jobstile::op::{
+    Answer, Apply, Claim, Claimed, Decided, Enter, Free, JobPolicy, Offer, Op, Settle, Trigger, Weight,
+};
 use jobstile::store::sqlite::{OpenAs, Store};
 use jobstile::store::{NodeRow, Printed};
 use jobstile_core::outcome::Outcome;
@@ -124,7 +126,7 @@ impl World {
         let mut offers: Vec<(String, Option<String>)> =
             ["backup", "chain_state_monitor", "report", "strict", "sync_wallet"].iter().map(can).collect();
         offers.push(("tail".into(), Some("command not found: /srv/app/bin/tail".into())));
-        self.op(Op::Offer { node: NODE.into(), jobs: offers });
+        self.op(Op::Offer(Offer { node: NODE.into(), jobs: offers }));
     }
 
     /// A daemon of this host comes; it lives as long as its lock.
@@ -132,7 +134,7 @@ impl World {
         let dir = node_dir(&self.file());
         std::fs::create_dir_all(&dir).unwrap();
         let lock = NodeLock::take(&dir, id).unwrap();
-        self.op(Op::Enter(NodeRow {
+        self.op(Op::Enter(Enter(NodeRow {
             id: id.into(),
             name: "web1".into(),
             kind: "daemon".into(),
@@ -144,7 +146,7 @@ impl World {
             workers: 16,
             boot_id: None,
             lock_uid: None,
-        }));
+        })));
         lock
     }
 
@@ -153,7 +155,7 @@ impl World {
         self.lock = None;
         // A process that another test is starting may hold the lock a moment longer.
         while state(&node_dir(&self.file()), NODE) != State::Gone {
-            jobstile::engine::clock::block(Duration::from_millis(1));
+            jobstile::clock::block(Duration::from_millis(1));
         }
         let file = node_dir(&self.file()).join(format!("{NODE}.lock"));
         let then = std::time::SystemTime::now() - Duration::from_secs(15 * 60 + 12);

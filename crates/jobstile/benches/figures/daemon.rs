@@ -59,14 +59,14 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> anyhow::Result<()>
         .spawn()
         .with_context(|| program.display().to_string())?;
     let mut daemon = Daemon(child);
-    std::thread::sleep(SETTLE);
+    jobstile::clock::block(SETTLE);
     if let Some(status) = daemon.0.try_wait()? {
         let log = std::fs::read_to_string(place.file("log"))?;
         anyhow::bail!("the daemon ended with {status}:\n{log}");
     }
     let processes = with_children(daemon.0.id())?;
     let (before, _) = all(&processes)?;
-    std::thread::sleep(Duration::from_secs(effort.watch_s));
+    jobstile::clock::block(Duration::from_secs(effort.watch_s));
     let (after, bytes) = all(&processes)?;
     ensure!(daemon.0.try_wait()?.is_none(), "the daemon ended while it was watched");
     let share = (after - before).as_secs_f64() / effort.watch_s as f64;

@@ -106,7 +106,7 @@ fn repeat(n: &str, pause_ms: &str, mut call: impl FnMut(usize) -> anyhow::Result
     let (n, pause) = (n.parse()?, Duration::from_millis(pause_ms.parse()?));
     for i in 0..n {
         call(i)?;
-        std::thread::sleep(pause);
+        jobstile::clock::block(pause);
     }
     Ok(())
 }

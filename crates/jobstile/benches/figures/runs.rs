@@ -155,7 +155,7 @@ async fn latency(effort: Effort, asker: Asker) -> anyhow::Result<Vec<Duration>> 
                 let decision = handle.trigger(&Stamped::now()).await?;
                 anyhow::ensure!(decision.is_admitted(), "{decision}");
                 times.extend(starts.recv().await);
-                tokio::time::sleep(PAUSE).await;
+                jobstile::clock::sleep(PAUSE).await;
             }
         }
         Asker::OtherProcess => {

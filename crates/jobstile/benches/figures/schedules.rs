@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use jobstile::clock::Clock;
 use jobstile::core::policy::{Policy, Switches};
 use jobstile::core::schedule::{CatchUp, First, Schedule};
 use jobstile::core::time::{Time, micros};
-use jobstile::engine::clock::Clock;
 use jobstile::engine::desk::Workers;
 use jobstile::engine::worker::Defined;
 use jobstile::engine::{Engine, Nobody, Setup};
@@ -71,12 +71,12 @@ fn watch(effort: Effort, phases: Duration) -> anyhow::Result<Seen> {
     let ready: u64 = lines.next().context("a line when it is ready")??.parse()?;
     let until_first = first.since(Clock::system().now());
     ensure!(!until_first.is_zero(), "the node was not ready before the first instant");
-    std::thread::sleep(until_first);
+    jobstile::clock::block(until_first);
     let (before, _) = used(node.pid())?;
     // Whole intervals, so that every schedule fires equally often; the last runs of them may still be starting.
     let rounds = (effort.watch_s / EVERY.as_secs()).max(1);
     let end = first.plus(EVERY * rounds as u32);
-    std::thread::sleep(end.since(Clock::system().now()).saturating_sub(Duration::from_millis(200)));
+    jobstile::clock::block(end.since(Clock::system().now()).saturating_sub(Duration::from_millis(200)));
     let (after, bytes) = used(node.pid())?;
     let due = SCHEDULES * rounds as usize;
     wait_for(&place, first, end, due)?;
@@ -101,7 +101,7 @@ fn wait_for(place: &Place, first: Time, end: Time, due: usize) -> anyhow::Result
         connection.prepare("select count(*) from run where nominal >= ?1 and nominal < ?2 and ended_at is not null")?;
     let began = Instant::now();
     while count.query_row([first.0, end.0], |row| row.get::<_, usize>(0))? < due && began.elapsed() < PATIENCE {
-        std::thread::sleep(Duration::from_millis(500));
+        jobstile::clock::block(Duration::from_millis(500));
     }
     Ok(())
 }

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jobstile::args::Args;
+use jobstile::clock::Clock;
 use jobstile::core::policy::{Dedup as DedupRule, KeyRule, OnDuplicate, Policy, Switches, Until};
 use jobstile::core::trigger::{Source, When};
-use jobstile::engine::clock::Clock;
 use jobstile::engine::desk::Workers;
 use jobstile::engine::{Engine, Nobody, Observer, Setup};
-use jobstile::op::{Answer, Apply, JobPolicy, Op, Trigger};
+use jobstile::op::{Apply, JobPolicy, Trigger};
 use jobstile::{Dedup, Job, JobHandle, Jobstile, Run};
 use serde::{Deserialize, Serialize};
 
@@ -119,7 +119,7 @@ where
                 })
             })
             .collect();
-        tokio::time::sleep(Duration::from_millis(effort.round_ms)).await;
+        jobstile::clock::sleep(Duration::from_millis(effort.round_ms)).await;
         stop.store(true, Ordering::Relaxed);
         let mut answered = 0;
         for task in tasks {
@@ -203,12 +203,12 @@ pub(crate) fn one_job(policy: Policy) -> Apply {
 }
 
 pub(crate) async fn apply(engine: &Engine, policy: Policy) -> anyhow::Result<()> {
-    engine.queue().execute(Op::Apply(one_job(policy))).await?;
+    engine.queue().execute(one_job(policy)).await?;
     Ok(())
 }
 
-pub(crate) fn trigger(wallet: &str) -> Op {
-    Op::Trigger(Trigger {
+pub(crate) fn trigger(wallet: &str) -> Trigger {
+    Trigger {
         job: JOB.into(),
         args: Args::parse(format!(r#"{{"wallet":"{wallet}"}}"#).as_bytes()),
         priority: None,
@@ -216,17 +216,15 @@ pub(crate) fn trigger(wallet: &str) -> Op {
         id: None,
         source: Source::Library,
         by: "figures".into(),
-    })
+    }
 }
 
 /// Asks for so many distinct runs; every one is admitted.
 pub(crate) async fn admit(engine: &Engine, from: u64, n: u64, keys: Keys) -> anyhow::Result<()> {
     let ops = (from..from + n).map(|n| trigger(&keys.wallet(n))).collect();
     for answer in engine.queue().execute_all(ops).await? {
-        match answer? {
-            Answer::Decided(decided) if decided.run.is_some() => {}
-            other => anyhow::bail!("not admitted: {other:?}"),
-        }
+        let decided = answer?;
+        anyhow::ensure!(decided.run.is_some(), "not admitted: {decided:?}");
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use jobstile_core::trigger::Source;
 use super::handle::Decision;
 use super::jobstile::Shared;
 use crate::client::{AttemptInfo, JobInfo, RunFilter, RunInfo};
-use crate::error::{Error, Result};
-use crate::op::{Answer, Op, Pause};
+use crate::error::Result;
+use crate::op::{Cancel, Pause, Paused, Resume, Retried, Retry};
 use crate::store::sqlite::Reader;
 
 /// Asks the store of a [`Jobstile`](super::Jobstile) and acts on it, as the commands of the program do. Cheap to clone.
@@ -74,10 +74,8 @@ impl Client {
     /// # Errors
     /// If there is no such run, or it has ended.
     pub async fn cancel(&self, id: RunId) -> Result<State> {
-        match self.execute(Op::Cancel { run: id, by: self.shared.by.to_string() }).await? {
-            Answer::Changed { to, .. } => Ok(to),
-            _ => Err(Error::invariant("a cancel is answered by what it did")),
-        }
+        let cancel = Cancel { run: id, by: self.shared.by.to_string() };
+        self.shared.queue.execute(cancel).await.map(|changed| changed.to)
     }
 
     /// Makes a retrying run due now; a run that has ended is triggered again, and the decision is the answer.
@@ -85,10 +83,10 @@ impl Client {
     /// # Errors
     /// If there is no such run, or it is neither.
     pub async fn retry(&self, id: RunId) -> Result<Option<Decision>> {
-        let retry = Op::Retry { run: id, by: self.shared.by.to_string(), source: Source::Library };
-        match self.execute(retry).await? {
-            Answer::Decided(decided) => Ok(Some(decided.into())),
-            _ => Ok(None),
+        let retry = Retry { run: id, by: self.shared.by.to_string(), source: Source::Library };
+        match self.shared.queue.execute(retry).await? {
+            Retried::Decided(decided) => Ok(Some(decided.into())),
+            Retried::Changed(_) => Ok(None),
         }
     }
 
@@ -97,8 +95,8 @@ impl Client {
     /// # Errors
     /// If there is no such job.
     pub async fn pause(&self, job: &str, why: Option<&str>) -> Result<()> {
-        let pause = Pause { until: None, by: self.shared.by.to_string(), why: why.map(str::to_owned) };
-        self.execute(Op::Pause { job: Some(job.to_owned()), pause }).await.map(drop)
+        let pause = Paused { until: None, by: self.shared.by.to_string(), why: why.map(str::to_owned) };
+        self.shared.queue.execute(Pause { job: Some(job.to_owned()), pause }).await.map(drop)
     }
 
     /// Resumes a paused job.
@@ -106,10 +104,6 @@ impl Client {
     /// # Errors
     /// If there is no such job.
     pub async fn resume(&self, job: &str) -> Result<()> {
-        self.execute(Op::Resume { job: Some(job.to_owned()) }).await.map(drop)
-    }
-
-    async fn execute(&self, op: Op) -> Result<Answer> {
-        self.shared.queue.execute(op).await
+        self.shared.queue.execute(Resume { job: Some(job.to_owned()) }).await.map(drop)
     }
 }

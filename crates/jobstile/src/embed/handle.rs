@@ -17,10 +17,10 @@ use super::jobstile::Shared;
 use super::watch::Subscription;
 use crate::args::Args;
 use crate::bugs::planted;
-use crate::engine::clock;
+use crate::clock;
 use crate::error::{Error, Kind, Result};
 use crate::fact::Fact;
-use crate::op::{Answer, Decided, Op, Trigger};
+use crate::op::{Decided, Trigger};
 use crate::store::sqlite::Reader;
 
 /// A job that was added: what triggers it, with arguments of its own type.
@@ -74,10 +74,7 @@ impl<A: Serialize> JobHandle<A> {
             source: Source::Library,
             by: Arc::clone(&self.shared.by),
         };
-        match self.shared.queue.execute(Op::Trigger(trigger)).await? {
-            Answer::Decided(decided) => Ok(Decision::from(decided)),
-            _ => Err(Error::invariant("a trigger is answered by a decision")),
-        }
+        self.shared.queue.execute(trigger).await.map(Decision::from)
     }
 
     /// Triggers the job and waits for the end of the run that does the work: of the new one, or of the one that already

@@ -14,13 +14,13 @@ use super::client::Client;
 use super::handle::JobHandle;
 use super::job::Job;
 use super::watch::{Subscription, Watch};
-use crate::engine::clock::Clock;
+use crate::clock::Clock;
 use crate::engine::desk::Workers;
 use crate::engine::worker::Defined;
 use crate::engine::{Engine, Nobody, Observer, Setup, host};
 use crate::error::{Error, Kind, Result};
 use crate::fact::Fact;
-use crate::op::{Apply, JobPolicy, Op};
+use crate::op::{Apply, JobPolicy};
 use crate::store::sqlite::Reader;
 
 /// How long attempts may go on after `run_until`'s signal.
@@ -40,7 +40,6 @@ pub(super) struct Shared {
     pub(super) queue: crate::store::queue::Queue,
     owner: String,
     pub(super) by: Arc<str>,
-    pub(super) clock: Clock,
     /// The store's file; `None` means a store in memory.
     path: Option<PathBuf>,
     pub(super) facts: broadcast::Sender<Fact>,
@@ -57,7 +56,7 @@ impl Shared {
         &self,
         ask: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let Some(path) = self.path.clone() else { return self.queue.ask(ask).await };
+        let Some(path) = self.path.clone() else { return self.queue.read(ask).await };
         let asked = tokio::task::spawn_blocking(move || ask(&Reader::open(&path)?)).await;
         asked.map_err(|error| Error::new(Kind::Store, "the question was not answered").because(error))?
     }
@@ -139,7 +138,7 @@ impl Jobstile {
 
     async fn put(&self, name: &str, policy: &Policy) -> Result<()> {
         let policy = JobPolicy { name: name.to_owned(), policy: policy.clone(), origins: "{}".to_owned() };
-        self.shared.queue.execute(Op::Apply(self.shared.version(vec![policy], false))).await.map(drop)
+        self.shared.queue.execute(self.shared.version(vec![policy], false)).await.map(drop)
     }
 
     fn take_engine(&self) -> Result<Engine> {
@@ -248,7 +247,7 @@ impl Builder {
             kind: "library",
             name: self.node.unwrap_or_else(|| format!("{name}@{}", host::name())),
             join: true,
-            clock: self.clock.clone(),
+            clock: self.clock,
             workers: Workers::new(self.workers),
             kill_after: self.kill_after,
             keeper: None,
@@ -263,7 +262,6 @@ impl Builder {
             queue: engine.queue().clone(),
             owner: name.into_owned(),
             by: host::whoami().into(),
-            clock: self.clock,
             path,
             facts,
             shutdown_grace: self.shutdown_grace,

@@ -25,14 +25,20 @@ pub struct Workers {
 impl Workers {
     /// HTTP calls and functions at once, where no number is written.
     pub const LIGHT: usize = 256;
-    /// Processes at once for each core, where no number is written.
-    pub const HEAVY_A_CORE: usize = 4;
+    /// Processes at once for each core, where no number is written; never fewer than [`Workers::HEAVY_AT_LEAST`].
+    pub const HEAVY_A_CORE: usize = 16;
+    /// Processes at once where no number is written, however few cores there are.
+    pub const HEAVY_AT_LEAST: usize = 32;
 
-    /// A written number bounds all kinds together; the default is 4 × cores for commands and 256 for the rest.
+    /// A written number bounds all kinds together. The default is the larger of 32 and 16 × cores for commands, and 256
+    /// for HTTP calls and functions.
     #[must_use]
     pub fn new(written: Option<usize>) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let heavy = cores * Self::HEAVY_A_CORE;
+        Self::on(std::thread::available_parallelism().map_or(1, usize::from), written)
+    }
+
+    fn on(cores: usize, written: Option<usize>) -> Self {
+        let heavy = (cores * Self::HEAVY_A_CORE).max(Self::HEAVY_AT_LEAST);
         match written {
             Some(total) => Self { total, heavy: total, light: total },
             None => Self { total: heavy + Self::LIGHT, heavy, light: Self::LIGHT },
@@ -220,5 +226,18 @@ impl Standing for Desk {
         if hints.cut_short {
             self.cut_short.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_written_number_bounds_all_kinds_together_and_the_default_has_room_for_commands() {
+        let heavy = |cores| Workers::on(cores, None).heavy;
+        assert_eq!([1, 2, 3, 8, 64].map(heavy), [32, 32, 48, 128, 1024]);
+        assert_eq!(Workers::on(2, None), Workers { total: 288, heavy: 32, light: 256 });
+        assert_eq!(Workers::on(64, Some(3)), Workers { total: 3, heavy: 3, light: 3 });
     }
 }

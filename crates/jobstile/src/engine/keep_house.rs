@@ -8,18 +8,20 @@ use std::time::Duration;
 
 use jobstile_core::id::{Fence, RunId};
 use jobstile_core::outcome::Outcome;
+use jobstile_core::retention::{Horizon, REPLAY_WINDOW};
 use tokio::sync::watch;
 
 use super::clear::{Clearer, Swept};
-use super::clock::{self, Clock};
 use super::desk::Desk;
 use super::worker::{Worker, stored};
 use super::{Observer, node};
 use crate::bugs::planted;
-use crate::error::Kind;
-use crate::op::{Answer, Op, Settle};
+use crate::clock::{self, Clock};
+use crate::error::{Kind, Result};
+use crate::op::{Age, Offer, Operation, Prune, Reap, Settle, Sweep};
 use crate::runner::sweep::Survivors;
 use crate::runner::{Stop, lock, output};
+use crate::store::question::{Asked, Held, News, Nodes, Question};
 use crate::store::queue::Queue;
 use crate::store::{NodeRow, PruneBefore};
 
@@ -34,14 +36,6 @@ const PRUNE: u64 = 600;
 const PRUNE_AT_ONCE: u32 = 1_000;
 /// Prunes in a row.
 const MAX_PRUNES: u32 = 1_000;
-const DAY: Duration = Duration::from_secs(86_400);
-/// How long successes are kept.
-pub(crate) const KEEP_SUCCESSES: Duration = Duration::from_secs(7 * 86_400);
-/// How many successes of a job are kept.
-pub(crate) const KEEP_NEWEST: u32 = 1_000;
-/// How long everything else is kept.
-pub(crate) const KEEP_OTHERS: Duration = Duration::from_secs(30 * 86_400);
-
 pub(super) struct House {
     pub(super) queue: Queue,
     pub(super) desk: Arc<Desk>,
@@ -79,7 +73,7 @@ impl House {
                 }
                 () = self.desk.asked_to_end.notified() => false,
                 () = self.desk.cut_short.notified() => {
-                    self.quietly(Op::Sweep).await;
+                    self.quietly(Sweep).await;
                     continue;
                 }
                 () = woken(&mut wake) => {
@@ -104,14 +98,14 @@ impl House {
         if closing {
             return;
         }
-        if let Some(Answer::Done(swept)) = self.quietly(Op::Sweep).await
+        if let Some(swept) = self.quietly(Sweep).await
             && swept > 0
         {
             tracing::warn!(swept, "Runs waited for a free slot and were made ready");
         }
         self.bury_the_dead().await;
         if round.is_multiple_of(LOOK_FOR_COMMANDS) && self.worker.look() {
-            self.quietly(Op::Offer { node: self.node.id.clone(), jobs: self.worker.offers() }).await;
+            self.quietly(Offer { node: self.node.id.clone(), jobs: self.worker.offers() }).await;
         }
         if round.is_multiple_of(PRUNE) {
             self.prune().await;
@@ -119,8 +113,16 @@ impl House {
     }
 
     // The store may be away for a while; every one of these is asked again.
-    async fn quietly(&self, op: Op) -> Option<Answer> {
-        match self.queue.execute(op).await {
+    async fn quietly<O: Operation>(&self, op: O) -> Option<O::Answer> {
+        self.or_later(self.queue.execute(op).await)
+    }
+
+    async fn ask<Q: Question>(&self, question: Q) -> Option<Q::Answer> {
+        self.or_later(self.queue.ask(question).await)
+    }
+
+    fn or_later<T>(&self, answer: Result<T>) -> Option<T> {
+        match answer {
             Ok(answer) => Some(answer),
             Err(error) if error.kind() == Kind::Replaced => {
                 self.desk.cut_off(error.to_string());
@@ -151,7 +153,7 @@ impl House {
         if self.desk.busy() == 0 {
             return;
         }
-        if let Some(Answer::Runs(runs)) = self.quietly(Op::Asked { node: self.node.id.clone() }).await
+        if let Some(runs) = self.ask(Asked(self.node.id.clone())).await
             && !planted("cancel_never_reaches_the_process")
         {
             self.worker.stop(&runs, Stop::Cancel);
@@ -160,7 +162,7 @@ impl House {
 
     async fn pass_on_news(&self) {
         if let Some((from, to)) = self.desk.take_others()
-            && let Some(Answer::News(news)) = self.quietly(Op::News { from, to }).await
+            && let Some(news) = self.ask(News { from, to }).await
         {
             self.observer.others(&news);
         }
@@ -171,7 +173,7 @@ impl House {
     /// All nodes of a store have their lock files in one folder beside it, wherever that is now and whatever their
     /// machine was called: a container has another name after each start.
     pub(super) async fn bury_the_dead(&mut self) {
-        let Some(Answer::Nodes(nodes)) = self.quietly(Op::Nodes).await else { return };
+        let Some(nodes) = self.ask(Nodes).await else { return };
         let known: Vec<String> = nodes.iter().map(|node| node.id.as_str().to_owned()).collect();
         let others = nodes.into_iter().filter(|node| node.id != self.node.id);
         for dead in others.collect::<Vec<_>>() {
@@ -198,7 +200,7 @@ impl House {
             stored(output).filter(|_| !planted("output_of_a_lost_attempt_is_dropped")).map(|printed| (*run, printed))
         });
         let printed = printed.collect();
-        if self.quietly(Op::Reap { node: dead.id.clone(), reason, printed }).await.is_none() {
+        if self.quietly(Reap { node: dead.id.clone(), reason, printed }).await.is_none() {
             return;
         }
         // Only now does the store have what was printed.
@@ -229,7 +231,7 @@ impl House {
                 result: None,
                 wish: None,
             };
-            if self.quietly(Op::Settle(lost)).await.is_some() {
+            if self.quietly(lost).await.is_some() {
                 tracing::info!(node = name, run = run.0, "Attempt of a dead node is over");
                 let _ = output::remove(&dir, *run, *fence);
                 let _ = lock::remove(&dir, *run, *fence);
@@ -250,28 +252,23 @@ impl House {
     }
 
     async fn held(&self, dead: &NodeRow) -> Vec<(RunId, Fence)> {
-        match self.quietly(Op::Held { node: dead.id.clone() }).await {
-            Some(Answer::Held(held)) => held,
-            _ => Vec::new(),
-        }
+        self.ask(Held(dead.id.clone())).await.unwrap_or_default()
     }
 
     async fn prune(&self) {
         if planted("prune_is_never_called") {
             return;
         }
-        let Some(Answer::Aged(aged)) = self.quietly(Op::Age).await else { return };
-        let before = PruneBefore {
-            successes: aged.minus(if planted("prune_keeps_a_day") { DAY } else { KEEP_SUCCESSES }),
-            others: aged.minus(KEEP_OTHERS),
-            trigger_ids: aged.minus(DAY),
-            instants: self.clock.now(),
-            keep: KEEP_NEWEST,
-            max: PRUNE_AT_ONCE,
-        };
+        let Some(aged) = self.quietly(Age).await else { return };
+        let Horizon { mut successes, others, trigger_ids, newest } = Horizon::at(aged);
+        if planted("prune_keeps_a_day") {
+            successes = aged.minus(REPLAY_WINDOW);
+        }
+        let instants = self.clock.now();
+        let before = PruneBefore { successes, others, trigger_ids, instants, keep: newest, max: PRUNE_AT_ONCE };
         for _ in 0..MAX_PRUNES {
-            match self.quietly(Op::Prune(before)).await {
-                Some(Answer::Done(n)) if n > 0 => {}
+            match self.quietly(Prune(before)).await {
+                Some(n) if n > 0 => {}
                 _ => return,
             }
         }

@@ -23,6 +23,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use crate::bugs::planted;
+use crate::clock;
 use crate::runner::output::create;
 use crate::runner::proc;
 
@@ -124,7 +125,7 @@ pub fn state(dir: &Path, id: &str) -> State {
 pub async fn wait_until_gone(dir: &Path, id: &str) -> State {
     loop {
         match state(dir, id) {
-            State::Alive => tokio::time::sleep(LOOK_EVERY).await,
+            State::Alive => clock::sleep(LOOK_EVERY).await,
             known => return known,
         }
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use jobstile_core::time::Time;
 use tokio::sync::watch;
 
-use super::clock::{self, Clock};
 use super::desk::Desk;
 use super::worker::Worker;
-use crate::op::{Answer, Op};
+use crate::clock::Clock;
+use crate::op::{Due, Ticks};
 use crate::store::queue::Queue;
 
 /// The longest sleep: the clock may be set, and a hint may be lost.
@@ -27,11 +27,12 @@ pub(super) async fn run(
     mut closing: watch::Receiver<bool>,
 ) {
     let by: Arc<str> = name.into();
+    let mut alarm = clock.alarm();
     while !*closing.borrow() {
         let wake_at = tick(&queue, &worker, &by).await;
         let wait = wake_at.map_or(POLL, |at| at.since(clock.now())).min(POLL);
         tokio::select! {
-            () = clock::sleep(wait) => {}
+            () = alarm.rings_after(wait) => {}
             () = desk.timed.notified() => {}
             _ = closing.changed() => {}
         }
@@ -40,16 +41,12 @@ pub(super) async fn run(
 
 /// One look: what is due, then the schedules. When to look again; `None` means only when asked.
 async fn tick(queue: &Queue, worker: &Worker, by: &Arc<str>) -> Option<Time> {
-    let ops = vec![Op::Due { max: DUE_AT_ONCE }, Op::Ticks { jobs: Some(worker.defined()), by: Arc::clone(by) }];
-    let answers = match queue.execute_all(ops).await {
-        Ok(answers) => answers,
-        Err(_) => return None,
-    };
+    let ticks = Ticks { jobs: Some(worker.defined()), by: Arc::clone(by) };
+    let (due, ticked) = queue.execute_both(Due { max: DUE_AT_ONCE }, ticks).await.ok()?;
     let mut next: Option<Time> = None;
-    for answer in answers {
+    for answer in [due, ticked] {
         match answer {
-            Ok(Answer::Moved { next: Some(at), .. }) => next = Some(next.map_or(at, |next| next.min(at))),
-            Ok(_) => {}
+            Ok(moved) => next = [next, moved.next].into_iter().flatten().min(),
             // A check that fails is an error and never a skip: the instant is looked at again.
             Err(error) => tracing::error!(%error, "Schedules not looked at, tried again"),
         }

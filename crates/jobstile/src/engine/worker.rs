@@ -10,9 +10,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::desk::Desk;
-use super::{Observer, Started, clock, host};
+use super::{Observer, Started, host};
+use crate::clock;
 use crate::error::Kind;
-use crate::op::{Answer, Claimed, Op, Runnable, Settle, Weight};
+use crate::op::{Claimed, Offer, Runnable, Settle, Weight};
 use crate::runner::{Attempt, Definition, Ended, Exit, Runners, Stop, output, progress};
 use crate::store::Printed;
 use crate::store::queue::Queue;
@@ -207,7 +208,7 @@ impl Worker {
                 say_why_not(&claimed.job, &reason);
             }
             self.offer();
-            let offer = Op::Offer { node: self.desk.node().clone(), jobs: self.offers() };
+            let offer = Offer { node: self.desk.node().clone(), jobs: self.offers() };
             if let Err(error) = self.queue.execute(offer).await {
                 tracing::debug!(%error, "The store does not know yet why a job cannot be run");
             }
@@ -239,8 +240,8 @@ impl Worker {
             wish: ended.wish,
         };
         loop {
-            match self.queue.execute(Op::Settle(settle.clone())).await {
-                Ok(Answer::Settled(None)) => {
+            match self.queue.execute(settle.clone()).await {
+                Ok(None) => {
                     tracing::warn!(run = claimed.run.0, fence = claimed.fence.0, "Stale result not stored");
                     break;
                 }

@@ -1,4 +1,4 @@
-//! The policy: putting a version in force, taking a job out, pausing. What a change touches is looked at again.
+//! The policy: putting a version in force, and taking a job out. What a change touches is looked at again.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use jobstile_core::id::{JobId, Version};
 use jobstile_core::policy::{Policy, Rules, Until};
 
 use super::view::View;
-use super::{Answer, Apply, JobPolicy, Pause};
+use super::{Applied, Apply, JobPolicy};
 use crate::error::{Error, Kind, Result};
 use crate::store::{JobRow, VersionRow, wire};
 
 /// Puts a version in force.
-pub(super) fn apply(view: &mut View<'_>, new: &Apply) -> Result<Answer> {
+pub(super) fn apply(view: &mut View<'_>, new: &Apply) -> Result<Applied> {
     let (before, switches) = (view.switches, new.switches.unwrap_or(view.switches));
     let rows = touched(view, new, switches != before)?;
     let taken_over = owners(&rows, new)?;
@@ -51,7 +51,7 @@ pub(super) fn apply(view: &mut View<'_>, new: &Apply) -> Result<Answer> {
     }
     view.note_ready();
     view.note_timed();
-    Ok(Answer::Applied { version, taken_over })
+    Ok(Applied { version, taken_over })
 }
 
 type Rows = BTreeMap<Arc<str>, JobRow>;
@@ -180,7 +180,7 @@ fn look_again(view: &mut View<'_>, job: JobId, rules: &Rules) -> Result<()> {
 }
 
 /// Takes a job out of the policy; its history stays.
-pub(super) fn forget(view: &mut View<'_>, name: &str) -> Result<Answer> {
+pub(super) fn forget(view: &mut View<'_>, name: &str) -> Result<u64> {
     let row = view.tables().job_by_name(name)?.filter(|row| row.policy.is_some());
     let row = row.ok_or_else(|| Error::new(Kind::NotFound, format!("there is no job {name}")))?;
     let version = view.next_version();
@@ -195,29 +195,5 @@ pub(super) fn forget(view: &mut View<'_>, name: &str) -> Result<Answer> {
     view.tables().insert_version(&by, now)?;
     take_out(view, row, version)?;
     view.reread()?;
-    Ok(Answer::Done(1))
-}
-
-/// Pauses a job, or resumes it; `None` means every job.
-pub(super) fn pause(view: &mut View<'_>, name: Option<&str>, pause: Option<&Pause>) -> Result<Answer> {
-    let rows: Vec<JobRow> = match name {
-        None => view.tables().jobs()?.into_iter().filter(|row| row.policy.is_some()).collect(),
-        Some(name) => {
-            let row = view.tables().job_by_name(name)?.filter(|row| row.policy.is_some());
-            vec![row.ok_or_else(|| Error::new(Kind::NotFound, format!("there is no job {name}")))?]
-        }
-    };
-    let now = view.now;
-    let mut touched = Vec::new();
-    for row in rows.into_iter().filter(|row| pause.is_some() || row.paused_at.is_some()) {
-        view.tables().set_pause(row.id, pause, now)?;
-        // A pause that has run out ended by itself.
-        if pause.is_some() || row.paused_until.is_none_or(|until| now < until) {
-            touched.push(row.name.to_string());
-        }
-    }
-    view.reread()?;
-    view.note_ready();
-    view.note_timed();
-    Ok(Answer::Jobs(touched))
+    Ok(1)
 }

@@ -9,18 +9,18 @@ use jobstile_core::trigger::{Source, When};
 
 use super::trigger::{Extra, trigger_with};
 use super::view::{More, View};
-use super::{Answer, Trigger};
+use super::{Changed, Retried, Trigger};
 use crate::args::Args;
 use crate::bugs::planted;
 use crate::error::{Error, Kind, Result};
 use crate::store::RunRow;
 
 /// Ends a waiting run; asks a running one to end.
-pub(super) fn cancel(view: &mut View<'_>, id: RunId, by: &str) -> Result<Answer> {
+pub(super) fn cancel(view: &mut View<'_>, id: RunId, by: &str) -> Result<Changed> {
     let mut run = view.run(id)?;
     let from = run.state;
     if from.is_terminal() {
-        return Ok(Answer::Changed { from, to: from, asked: false });
+        return Ok(Changed { from, to: from, asked: false });
     }
     if run.cancel_at.is_none() {
         run.cancel_at = Some(view.now);
@@ -32,29 +32,31 @@ pub(super) fn cancel(view: &mut View<'_>, id: RunId, by: &str) -> Result<Answer>
         }
         view.touch(&run)?;
         view.note_asked_to_end();
-        return Ok(Answer::Changed { from, to: from, asked: true });
+        return Ok(Changed { from, to: from, asked: true });
     }
     run.code = Some(Code::CancelledByHand);
     end(view, &mut run)?;
-    Ok(Answer::Changed { from, to: run.state, asked: false })
+    Ok(Changed { from, to: run.state, asked: false })
 }
 
 /// Tries again: a retrying run becomes due now; an ended one is a trigger with the same arguments.
-pub(super) fn retry(view: &mut View<'_>, id: RunId, by: &str, source: Source) -> Result<Answer> {
+pub(super) fn retry(view: &mut View<'_>, id: RunId, by: &str, source: Source) -> Result<Retried> {
     let mut run = view.run(id)?;
     let from = run.state;
     match from {
         State::Retrying => {
             run.due = view.now;
             super::due::retry(view, &mut run)?;
-            Ok(Answer::Changed { from, to: run.state, asked: false })
+            Ok(Retried::Changed(Changed { from, to: run.state, asked: false }))
         }
-        State::Scheduled | State::Queued | State::Running => Ok(Answer::Changed { from, to: from, asked: false }),
+        State::Scheduled | State::Queued | State::Running => {
+            Ok(Retried::Changed(Changed { from, to: from, asked: false }))
+        }
         _ => again(view, &run, by, source),
     }
 }
 
-fn again(view: &mut View<'_>, run: &RunRow, by: &str, source: Source) -> Result<Answer> {
+fn again(view: &mut View<'_>, run: &RunRow, by: &str, source: Source) -> Result<Retried> {
     let args = match &run.args {
         None => Ok(Args::none()),
         Some(text) => Args::parse(text.as_bytes()),
@@ -68,7 +70,7 @@ fn again(view: &mut View<'_>, run: &RunRow, by: &str, source: Source) -> Result<
         source,
         by: by.into(),
     };
-    trigger_with(view, &trigger, Extra { nominal: None, rerun_of: Some(run.id) }).map(Answer::Decided)
+    trigger_with(view, &trigger, Extra { nominal: None, rerun_of: Some(run.id) }).map(Retried::Decided)
 }
 
 /// Ends a run that does not run.

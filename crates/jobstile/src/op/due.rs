@@ -7,7 +7,7 @@ use jobstile_core::decide::{Decision, View as Facts, admit};
 use jobstile_core::identity::{Change, Identity};
 use jobstile_core::run::{Event, State};
 
-use super::Answer;
+use super::Moved;
 use super::trigger::{lift, waits_on};
 use super::view::{More, View};
 use crate::bugs::planted;
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::store::RunRow;
 
 /// Moves what has fallen due, by time.
-pub(super) fn due(view: &mut View<'_>, max: usize) -> Result<Answer> {
+pub(super) fn due(view: &mut View<'_>, max: usize) -> Result<Moved> {
     view.bring_forward()?;
     let mut moved = 0;
     loop {
@@ -30,7 +30,7 @@ pub(super) fn due(view: &mut View<'_>, max: usize) -> Result<Answer> {
                 }
                 moved += 1;
             }
-            next => return Ok(Answer::Moved { moved, next: next.map(|(at, _)| at) }),
+            next => return Ok(Moved { moved, next: next.map(|(at, _)| at) }),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Memory {
     pub(super) jobs: Numbered<JobId, Job>,
     /// Running runs that were claimed here: their attempts come back.
     pub(super) running: Numbered<RunId, RunRow>,
-    pub(super) clock: Clock,
+    pub(super) looked: Looked,
 }
 
 impl Memory {
@@ -49,7 +49,7 @@ impl Memory {
     pub(super) fn forget_policies(&mut self) {
         self.forget_rows();
         self.policies.clear();
-        (self.switches, self.clock) = (None, Clock::default());
+        (self.switches, self.looked) = (None, Looked::default());
     }
 
     /// The policy of a job, which is read once a version; an error if it is damaged.
@@ -65,21 +65,13 @@ impl Memory {
     }
 }
 
-/// What the clock showed last, and who has looked since it may have been set back.
+/// What the clock showed at the last looks. A look that was never taken may follow any step of the clock.
 #[derive(Debug, Default)]
-pub(super) struct Clock {
-    latest: Option<Time>,
-    pub(super) cursors_looked_at: bool,
-    pub(super) delays_looked_at: bool,
-}
-
-impl Clock {
-    /// The time of a batch. The first one of a memory may be after any step.
-    pub(super) fn reads(&mut self, now: Time) {
-        if self.latest.replace(now).is_none_or(|before| now < before) {
-            (self.cursors_looked_at, self.delays_looked_at) = (false, false);
-        }
-    }
+pub(super) struct Looked {
+    /// At the schedules.
+    pub(super) schedules: Option<Time>,
+    /// At what is due.
+    pub(super) due: Option<Time>,
 }
 
 /// A job with what holds for it now.

@@ -12,7 +12,7 @@ use jobstile_core::trigger::{Source, When};
 
 use super::trigger::{Extra, note, trigger_with};
 use super::view::View;
-use super::{Answer, Decided, Runnable, Trigger};
+use super::{Decided, Moved, Runnable, Trigger};
 use crate::args::Args;
 use crate::bugs::planted;
 use crate::error::Result;
@@ -22,7 +22,7 @@ use crate::store::RefusalRow;
 const MAX_TICKS: usize = 500;
 
 /// Looks at the schedules that are due, by name.
-pub(super) fn ticks(view: &mut View<'_>, mine: Option<&Runnable>, by: &Arc<str>) -> Result<Answer> {
+pub(super) fn ticks(view: &mut View<'_>, mine: Option<&Runnable>, by: &Arc<str>) -> Result<Moved> {
     let now = view.now;
     let mut moved = 0;
     if view.cursors_may_be_ahead() {
@@ -37,7 +37,7 @@ pub(super) fn ticks(view: &mut View<'_>, mine: Option<&Runnable>, by: &Arc<str>)
         moved += tick(view, &name, by)?;
     }
     let next = if cut_short { Some(now) } else { view.tables().next_instant(now)? };
-    Ok(Answer::Moved { moved, next })
+    Ok(Moved { moved, next })
 }
 
 // A clock that was set back leaves cursors behind that lie far ahead: they return to now, on whichever node their jobs
@@ -53,7 +53,7 @@ fn return_cursors(view: &mut View<'_>) -> Result<()> {
         let look = schedule.look(Cursor { last: job.row.last_at, next }, now);
         if look.stepped_back {
             set_cursor(view, id, &look.cursor)?;
-            tracing::warn!(job_type = %name, "The clock was set back, the schedule goes on from now");
+            view.note_set_back(name);
         }
     }
     Ok(())

@@ -1,7 +1,6 @@
 //! One trigger: what the store knows of it, the decision, and its row.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jobstile_core::claim::rank;
 use jobstile_core::decide::{
@@ -12,6 +11,7 @@ use jobstile_core::identity::{self, Identity};
 use jobstile_core::job::MAX_NAME;
 use jobstile_core::key::Key;
 use jobstile_core::policy::Priority;
+use jobstile_core::retention::REPLAY_WINDOW;
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
 use jobstile_core::trigger::{Source, When};
@@ -22,9 +22,6 @@ use crate::bugs::planted;
 use crate::error::{Error, Kind, Result};
 use crate::fact;
 use crate::store::{FirstAnswer, RefusalRow, RunRow};
-
-/// For how long a repeated trigger id gets its first answer again.
-pub(crate) const REPLAY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
 /// What a trigger carries beyond its caller's words.
 #[derive(Debug, Clone, Copy, Default)]

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobstile_core::claim::fence;
+use jobstile_core::claim::rank;
 use jobstile_core::decide::{By, Code, Decision, Tally, Target};
 use jobstile_core::id::{Fence, JobId, RefusalId, RunId, Version};
 use jobstile_core::identity::{Change, Identity};
 use jobstile_core::key::Key;
 use jobstile_core::policy::{KeyRule, Policy, Priority, Rules, Switches, Until};
+use jobstile_core::retry::due_within;
 use jobstile_core::run::{Event, State, next};
 use jobstile_core::time::Time;
 use jobstile_core::trigger::Source;
@@ -42,6 +44,7 @@ pub(crate) struct View<'a> {
     cut_short: bool,
     asked_to_end: bool,
     timed: bool,
+    set_back: Vec<Arc<str>>,
 }
 
 impl<'a> View<'a> {
@@ -53,7 +56,6 @@ impl<'a> View<'a> {
             _ => tables.switches()?.unwrap_or_default(),
         };
         memory.switches = Some((counters.version, switches));
-        memory.clock.reads(now);
         Ok(Self {
             tables,
             memory,
@@ -69,6 +71,7 @@ impl<'a> View<'a> {
             cut_short: false,
             asked_to_end: false,
             timed: false,
+            set_back: Vec::new(),
         })
     }
 
@@ -88,6 +91,7 @@ impl<'a> View<'a> {
             cut_short: self.cut_short,
             asked_to_end: self.asked_to_end,
             timed: self.timed,
+            set_back: self.set_back,
             took: Duration::ZERO,
             counters: Some((self.counters_before, self.counters)),
         })
@@ -161,13 +165,21 @@ impl<'a> View<'a> {
 
     /// The clock may have been set back since the schedules were last looked at.
     pub(crate) fn cursors_may_be_ahead(&mut self) -> bool {
-        !std::mem::replace(&mut self.memory.clock.cursors_looked_at, true)
+        self.memory.looked.schedules.replace(self.now).is_none_or(|before| self.now < before)
     }
 
     /// After the clock was set back nobody waits longer than its delay.
     pub(crate) fn bring_forward(&mut self) -> Result<()> {
-        if !std::mem::replace(&mut self.memory.clock.delays_looked_at, true) {
-            self.tables.bring_forward(self.now)?;
+        if self.memory.looked.due.replace(self.now).is_none_or(|before| self.now < before) {
+            for id in self.tables.due_beyond_delay(self.now)? {
+                let mut run = self.run(id)?;
+                run.due = due_within(run.due, run.delay, self.now);
+                run.rank = rank(run.admitted_at, run.due, run.priority);
+                if run.state == State::Scheduled {
+                    run.first_due = run.due;
+                }
+                self.tables.set_due(&run)?;
+            }
         }
         Ok(())
     }
@@ -435,6 +447,11 @@ impl<'a> View<'a> {
     /// A running run was asked to end.
     pub(crate) fn note_asked_to_end(&mut self) {
         self.asked_to_end = true;
+    }
+
+    /// The schedule of this job stood ahead of the clock and goes on from now.
+    pub(crate) fn note_set_back(&mut self, job: Arc<str>) {
+        self.set_back.push(job);
     }
 
     /// A time to look at was set.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jobstile_core::id::RunId;
 use tokio::sync::oneshot;
 
-use crate::engine::clock;
+use crate::clock;
 use crate::text;
 
 /// Pieces of output that wait for a terminal that does not keep up; more is left out.

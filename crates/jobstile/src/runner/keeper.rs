@@ -39,6 +39,7 @@ use super::echo::{Echo, Label};
 use super::progress::Progress;
 use super::{Attempt, Context, Ended, Exit, Outcome, Stop, lock, proc, sweep};
 use crate::bugs::planted;
+use crate::clock;
 use crate::text;
 
 /// Why there are no command jobs without a keeper.
@@ -338,7 +339,7 @@ impl Keeper {
             lock_of(&open).hold_back(&context.dir, &survivors);
             tokio::spawn(async move {
                 while sweep::end_again(&survivors) {
-                    tokio::time::sleep(AGAIN).await;
+                    clock::sleep(AGAIN).await;
                 }
                 lock_of(&open).open.clear();
             });
@@ -376,7 +377,7 @@ impl Keeper {
 
 /// Delivers what the keeper says until it is gone. An error: it makes no sense, or stands still.
 async fn listen(reader: &mut OwnedReadHalf, open: &Mutex<Attempts>, echo: Option<&Echo>) -> io::Result<()> {
-    let mut second = tokio::time::interval(serve::ALIVE_EVERY);
+    let mut second = clock::every(serve::ALIVE_EVERY);
     // Counted are the seconds in which this process ran itself: one that was stopped hears first what waits for it.
     second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut silent = 0;
@@ -495,7 +496,7 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<Option<Stop>>, known: Opt
 /// Returns after this time; never, when there is none.
 pub(super) async fn timer(after: Option<Duration>) {
     match after {
-        Some(after) => tokio::time::sleep(after).await,
+        Some(after) => clock::sleep(after).await,
         None => std::future::pending().await,
     }
 }

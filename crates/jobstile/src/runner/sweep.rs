@@ -24,6 +24,7 @@ use sha2::{Digest, Sha256};
 use super::lock::{self, Note};
 use super::proc::{self, Process};
 use crate::bugs::planted;
+use crate::clock;
 
 /// Between two looks at what still lives.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -122,7 +123,7 @@ pub fn end_all(dead: &Dead<'_>, grace: Duration, patience: Duration) -> Result<u
         }
         seen.extend(found.living.iter().map(|process| (process.pid, process.started)));
         signals.send(&found.living, look, kill_at);
-        std::thread::sleep(LOOK_EVERY);
+        clock::block(LOOK_EVERY);
         look += 1;
     }
 }
@@ -265,7 +266,7 @@ impl Inherited {
             }
             seen.extend(living.iter().map(|process| (process.pid, process.started)));
             signals.send(&living, look, kill_at);
-            tokio::time::sleep(LOOK_EVERY).await;
+            clock::sleep(LOOK_EVERY).await;
             look += 1;
         }
     }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Counters;
+use super::question::Question;
 use super::sqlite::{Reader, Store};
-use crate::engine::clock::Clock;
+use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::fact::Fact;
-use crate::op::{Answer, Claim, Claimed, Op};
+use crate::op::{Answer, Claim, Claimed, Due, Op, Operation};
 
 /// Operations of one batch.
 pub const MAX_BATCH: usize = 1_000;
@@ -46,15 +47,15 @@ pub(crate) trait Standing: Send + Sync {
     fn committed(&self, facts: &[Fact], hints: Hints);
 }
 
-type Question = Box<dyn FnOnce(&mut Store) + Send>;
+type Ask = Box<dyn FnOnce(&mut Store) + Send>;
 
 enum Message {
     One(Op, oneshot::Sender<Result<Answer>>),
     Many(Vec<Op>, oneshot::Sender<Vec<Result<Answer>>>),
+    /// A question, answered after the batch.
+    Ask(Ask),
     /// Another process may have written: look, and claim.
     Look,
-    /// A question.
-    Ask(Question),
 }
 
 /// A queue in front of a store.
@@ -68,8 +69,8 @@ impl std::fmt::Debug for Message {
         f.write_str(match self {
             Self::One(..) => "One",
             Self::Many(..) => "Many",
-            Self::Look => "Look",
             Self::Ask(_) => "Ask",
+            Self::Look => "Look",
         })
     }
 }
@@ -93,33 +94,68 @@ impl Queue {
     ///
     /// # Errors
     /// The operation's own, or [`Kind::Closed`] if the store's thread is gone.
-    pub async fn execute(&self, op: Op) -> Result<Answer> {
+    pub async fn execute<O: Operation>(&self, op: O) -> Result<O::Answer> {
         let (answer, answered) = oneshot::channel();
-        self.sender.send(Message::One(op, answer)).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        self.sender.send(Message::One(op.into(), answer)).await.map_err(|_| gone())?;
+        typed::<O>(answered.await.map_err(|_| gone())?)
     }
 
-    /// Executes operations in one transaction.
+    /// Executes operations of one kind in one transaction.
     ///
     /// # Errors
     /// As [`Queue::execute`].
-    pub async fn execute_all(&self, ops: Vec<Op>) -> Result<Vec<Result<Answer>>> {
+    pub async fn execute_all<O: Operation>(&self, ops: Vec<O>) -> Result<Vec<Result<O::Answer>>> {
+        let answers = self.send_all(ops.into_iter().map(Into::into).collect()).await?;
+        Ok(answers.into_iter().map(typed::<O>).collect())
+    }
+
+    /// Executes two operations in one transaction.
+    ///
+    /// # Errors
+    /// As [`Queue::execute`].
+    pub async fn execute_both<A: Operation, B: Operation>(
+        &self,
+        first: A,
+        second: B,
+    ) -> Result<(Result<A::Answer>, Result<B::Answer>)> {
+        let mut answers = self.send_all(vec![first.into(), second.into()]).await?.into_iter();
+        let mut next = || answers.next().unwrap_or_else(|| Err(gone()));
+        Ok((typed::<A>(next()), typed::<B>(next())))
+    }
+
+    async fn send_all(&self, ops: Vec<Op>) -> Result<Vec<Result<Answer>>> {
         let (answer, answered) = oneshot::channel();
         self.sender.send(Message::Many(ops, answer)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())
     }
 
-    /// Asks the store in its own thread.
+    /// Reads the store in its own thread, after every batch that was answered before.
     ///
     /// # Errors
-    /// The question's own, or [`Kind::Closed`] if the store's thread is gone.
-    pub(crate) async fn ask<T: Send + 'static>(
+    /// The reader's own, or [`Kind::Closed`] if the store's thread is gone.
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
+        read: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.after_the_batch(move |store| store.read(read)).await
+    }
+
+    /// Asks a question, which sees every batch that was answered before it.
+    ///
+    /// # Errors
+    /// The store's own, or [`Kind::Closed`] if the store's thread is gone.
+    pub async fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer> {
+        self.after_the_batch(move |store| store.ask(&question)).await
+    }
+
+    async fn after_the_batch<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut Store) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
-        let question: Question = Box::new(move |store| drop(answer.send(store.ask(ask))));
-        self.sender.send(Message::Ask(question)).await.map_err(|_| gone())?;
+        // Somebody who does not wait for the answer any more does not need it.
+        let ask = Box::new(move |store: &mut Store| drop(answer.send(ask(store))));
+        self.sender.send(Message::Ask(ask)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 
@@ -128,6 +164,10 @@ impl Queue {
         // A full queue looks soon enough; a closed one has nobody to look.
         let _ = self.sender.try_send(Message::Look);
     }
+}
+
+fn typed<O: Operation>(answer: Result<Answer>) -> Result<O::Answer> {
+    O::answer(answer?).ok_or_else(|| Error::invariant("an operation has the answer of its kind"))
 }
 
 fn gone() -> Error {
@@ -154,6 +194,8 @@ struct Writer {
 struct Group {
     ops: Vec<Op>,
     askers: Vec<Asker>,
+    /// Answered after the batch.
+    questions: Vec<Ask>,
     bytes: usize,
     look: bool,
 }
@@ -161,17 +203,23 @@ struct Group {
 impl Writer {
     fn work(mut self) {
         while let Some(mut group) = self.gather() {
-            if group.ops.is_empty() && !(group.look && self.store.changed_by_others().unwrap_or(true)) {
-                self.store.tidy();
-                continue;
-            }
-            if group.ops.is_empty() {
-                // A batch without an operation would not see what the others wrote where this node has no free worker.
-                group.ops.push(Op::Due { max: 0 });
-                group.askers.push(Asker::Nobody);
-            }
-            self.batch(group);
+            let questions = std::mem::take(&mut group.questions);
+            self.answer(group);
+            questions.into_iter().for_each(|ask| ask(&mut self.store));
         }
+    }
+
+    fn answer(&mut self, mut group: Group) {
+        if group.ops.is_empty() && !(group.look && self.store.changed_by_others().unwrap_or(true)) {
+            self.store.tidy();
+            return;
+        }
+        if group.ops.is_empty() {
+            // A batch without an operation would not see what the others wrote where this node has no free worker.
+            group.ops.push(Due { max: 0 }.into());
+            group.askers.push(Asker::Nobody);
+        }
+        self.batch(group);
     }
 
     /// The callers that have come; waits only for the first. `None` means nobody can come any more.
@@ -179,33 +227,12 @@ impl Writer {
         let mut group = Group::default();
         while group.ops.len() < self.room && group.bytes < MAX_BATCH_BYTES {
             match self.receiver.try_recv() {
-                Ok(message) => self.take_in(&mut group, message),
-                Err(_) if group.askers.is_empty() && !group.look => {
-                    let message = self.receiver.blocking_recv()?;
-                    self.take_in(&mut group, message);
-                }
+                Ok(message) => group.take_in(message),
+                Err(_) if group.is_empty() => group.take_in(self.receiver.blocking_recv()?),
                 Err(_) => break,
             }
         }
         Some(group)
-    }
-
-    /// Questions are answered at once: they are no part of a batch.
-    fn take_in(&mut self, group: &mut Group, message: Message) {
-        match message {
-            Message::Ask(ask) => ask(&mut self.store),
-            Message::Look => group.look = true,
-            Message::One(op, answer) => {
-                group.bytes += weight(&op);
-                group.ops.push(op);
-                group.askers.push(Asker::One(answer));
-            }
-            Message::Many(many, answer) => {
-                group.bytes += many.iter().map(weight).sum::<usize>();
-                group.askers.push(Asker::Many(many.len(), answer));
-                group.ops.extend(many);
-            }
-        }
     }
 
     fn batch(&mut self, Group { mut ops, askers, .. }: Group) {
@@ -217,6 +244,10 @@ impl Writer {
         }
         let mut done = self.store.execute(self.clock.now(), &ops);
         self.room = room(self.room, ops.len(), done.took);
+        // After the commit: a batch that is repeated says it once.
+        for job in &done.set_back {
+            tracing::warn!(job_type = %job, "The clock was set back, the schedule goes on from now");
+        }
         let claimed = if claims { done.answers.pop() } else { None };
         let mut answers = done.answers.into_iter();
         for asker in askers {
@@ -242,6 +273,29 @@ impl Writer {
             && !claimed.is_empty()
         {
             standing.claimed(claimed);
+        }
+    }
+}
+
+impl Group {
+    fn is_empty(&self) -> bool {
+        self.askers.is_empty() && self.questions.is_empty() && !self.look
+    }
+
+    fn take_in(&mut self, message: Message) {
+        match message {
+            Message::One(op, answer) => {
+                self.bytes += weight(&op);
+                self.ops.push(op);
+                self.askers.push(Asker::One(answer));
+            }
+            Message::Many(many, answer) => {
+                self.bytes += many.iter().map(weight).sum::<usize>();
+                self.askers.push(Asker::Many(many.len(), answer));
+                self.ops.extend(many);
+            }
+            Message::Ask(ask) => self.questions.push(ask),
+            Message::Look => self.look = true,
         }
     }
 }

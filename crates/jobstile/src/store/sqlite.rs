@@ -16,12 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jobstile_core::time::Time;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::bugs::planted;
-use crate::engine::clock::Stopwatch;
+use crate::clock::Stopwatch;
 use crate::error::{Kind, Result};
-use crate::op::{self, Answer, Done, Memory, Op};
+use crate::op::{self, Answer, Done, Memory, Op, Reap};
+use crate::store::question::{Question, Rows};
 use crate::store::{NodeRow, Tables};
 
 pub use migrate::{SCHEMA, migrations};
@@ -69,8 +70,8 @@ impl Store {
         })
     }
 
-    /// Answers a question with the store's own connection: of a store in memory there is no other.
-    pub(crate) fn ask<T>(&mut self, ask: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
+    /// Reads with the store's own connection: of a store in memory there is no other.
+    pub(crate) fn read<T>(&mut self, ask: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
         let stand_in = Connection::open_in_memory().map_err(failed)?;
         let reader = Reader::lent(std::mem::replace(&mut self.connection, stand_in));
         let answer = ask(&reader);
@@ -138,6 +139,7 @@ impl Store {
                     all.cut_short |= one.cut_short;
                     all.asked_to_end |= one.asked_to_end;
                     all.timed |= one.timed;
+                    all.set_back.extend(one.set_back);
                     all.took += one.took;
                     all.counters = match (all.counters, one.counters) {
                         (Some((before, _)), Some((_, after))) => Some((before, after)),
@@ -147,6 +149,16 @@ impl Store {
                 all
             }
         }
+    }
+
+    /// Asks a question. It sees what is committed, and takes no write lock.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn ask<Q: Question>(&self, question: &Q) -> Result<Q::Answer> {
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred).map_err(failed)?;
+        question.ask(&mut Rows(&mut Tx::of(&transaction)))
     }
 
     /// The rows of a query as text, for tests that look at a store in memory.
@@ -257,11 +269,8 @@ fn leave(copy: &Path, now: Time) -> Result<()> {
     let mut connection = Connection::open(copy).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let (mut tables, mut memory) = (Tx::of(&transaction), Memory::default());
-    let reap = |node: NodeRow| Op::Reap {
-        node: node.id,
-        reason: "it ran while the store was copied".to_owned(),
-        printed: HashMap::new(),
-    };
+    let reason = "it ran while the store was copied";
+    let reap = |node: NodeRow| Op::from(Reap { node: node.id, reason: reason.to_owned(), printed: HashMap::new() });
     let reaps: Vec<Op> = tables.live_nodes()?.into_iter().map(reap).collect();
     let done = op::execute(&mut tables, &mut memory, now, &reaps)?;
     done.answers.into_iter().try_for_each(|answer| answer.map(drop))?;

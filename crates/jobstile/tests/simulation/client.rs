@@ -6,7 +6,7 @@ use jobstile::args::Args;
 use jobstile::core::id::{NodeId, RunId, TriggerId};
 use jobstile::core::time::Time;
 use jobstile::core::trigger::{Source, When};
-use jobstile::op::{Apply, JobPolicy, Op, Pause, Trigger};
+use jobstile::op::{Apply, Cancel, Forget, JobPolicy, Op, Pause, Paused, Prune, Resume, Retry, Trigger};
 use jobstile::store::PruneBefore;
 use jobstile_model::{HOUR, MIN, S, Spec, Switches};
 
@@ -78,16 +78,16 @@ impl Clients {
         let run = RunId((newest_run + 2 - rng.spread(1, 40)).max(1));
         let job = rng.pick(&self.jobs).0.clone();
         match rng.below(12) {
-            0..4 => Op::Cancel { run, by: "an operator".to_owned() },
-            4..7 => Op::Retry { run, by: "an operator".to_owned(), source: Source::Cli },
+            0..4 => Op::Cancel(Cancel { run, by: "an operator".to_owned() }),
+            4..7 => Op::Retry(Retry { run, by: "an operator".to_owned(), source: Source::Cli }),
             7 | 8 => {
                 let all = rng.chance(0.2);
                 let until = rng.chance(0.5).then(|| Time(now + rng.spread(S, 10 * MIN)));
-                let pause = Pause { until, by: "an operator".to_owned(), why: None };
-                Op::Pause { job: (!all).then_some(job), pause }
+                let pause = Paused { until, by: "an operator".to_owned(), why: None };
+                Op::Pause(Pause { job: (!all).then_some(job), pause })
             }
-            9 | 10 => Op::Resume { job: rng.chance(0.7).then_some(job) },
-            _ => Op::Prune(prune(now, rng)),
+            9 | 10 => Op::Resume(Resume { job: rng.chance(0.7).then_some(job) }),
+            _ => Op::Prune(Prune(prune(now, rng))),
         }
     }
 
@@ -96,7 +96,7 @@ impl Clients {
         if rng.chance(0.08) {
             let at = rng.below(self.jobs.len());
             self.jobs[at].2 = false;
-            return (Op::Forget { job: self.jobs[at].0.clone() }, None);
+            return (Op::Forget(Forget { job: self.jobs[at].0.clone() }), None);
         }
         counts.fault("policy changed");
         if rng.chance(0.3) {

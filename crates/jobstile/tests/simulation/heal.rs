@@ -1,7 +1,7 @@
 //! A seed has two halves: faults, then none. In the second everything that was admitted must come to its end, or wait for
 //! something that can be named, within a time that follows from what there is to do.
 
-use jobstile::op::Op;
+use jobstile::op::{Op, Resume};
 use jobstile_model::{MIN, Run, S, State};
 
 use crate::faults::Faults;
@@ -84,7 +84,7 @@ impl World {
         self.plans.extend(plan);
         self.ask(op, Asker::Nobody);
         if !self.rng.chance(0.2) {
-            self.ask(Op::Resume { job: None }, Asker::Nobody);
+            self.ask(Op::Resume(Resume { job: None }), Asker::Nobody);
         }
         self.batch()
     }

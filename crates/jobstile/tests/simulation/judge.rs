@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jobstile::fact::Fact;
-use jobstile::op::{Answer, Claim, Op, Settle, Weight};
+use jobstile::op::{Answer, Changed, Claim, Moved, Op, Retried, Settle, Weight};
 use jobstile::store::PruneBefore;
 use jobstile_model::{self as model, Args, Decided, Due, Model, Said};
 
@@ -22,6 +22,8 @@ pub(crate) struct Judge {
     pub(crate) connection: Option<usize>,
     /// When each connection last looked at the schedules. One that never did knows of no time before.
     looked: HashMap<Option<usize>, i64>,
+    /// And at what is due.
+    looked_at_due: HashMap<Option<usize>, i64>,
 }
 
 impl Judge {
@@ -33,12 +35,14 @@ impl Judge {
             last_fence: 0,
             connection: None,
             looked: HashMap::new(),
+            looked_at_due: HashMap::new(),
         }
     }
 
     /// A connection was opened, and remembers nothing.
     pub(crate) fn opened(&mut self, connection: Option<usize>) {
         self.looked.remove(&connection);
+        self.looked_at_due.remove(&connection);
     }
 
     /// Checks one operation; the sentence says what differs.
@@ -61,13 +65,26 @@ impl Judge {
     fn op(&mut self, op: &Op, answer: &jobstile::Result<Answer>) -> Result<(), String> {
         let model = &mut self.model;
         // What was remembered may be of another policy: forgotten, and the time of the last look with it.
-        if matches!(op, Op::Apply(_) | Op::Forget { .. } | Op::Pause { .. } | Op::Resume { .. }) && answer.is_ok() {
+        if matches!(
+            op,
+            Op::Apply(_)
+                | Op::Forget(jobstile::op::Forget { .. })
+                | Op::Pause(jobstile::op::Pause { .. })
+                | Op::Resume(jobstile::op::Resume { .. })
+        ) && answer.is_ok()
+        {
             self.looked.remove(&self.connection);
+            self.looked_at_due.remove(&self.connection);
         }
         let expected = match op {
             Op::Trigger(trigger) => model::Answer::Decided(model.trigger(&asked(trigger, model.now))),
-            Op::Due { max } => model::Answer::Moved(model.due(*max)),
-            Op::Ticks { jobs, .. } => {
+            Op::Due(jobstile::op::Due { max }) => {
+                if self.looked_at_due.insert(self.connection, model.now).is_none_or(|before| model.now < before) {
+                    model.bring_forward();
+                }
+                model::Answer::Moved(model.due(*max))
+            }
+            Op::Ticks(jobstile::op::Ticks { jobs, .. }) => {
                 if self.looked.insert(self.connection, model.now).is_none_or(|before| model.now < before) {
                     model.clock_was_set_back();
                 }
@@ -76,30 +93,30 @@ impl Judge {
             }
             Op::Claim(claim) => return self.claim(claim, answer),
             Op::Settle(settle) => model::Answer::Settled(settled(model, settle)),
-            Op::Cancel { run, .. } => model.cancel(run.0),
-            Op::Retry { run, source, .. } => model.retry(run.0, word(source.as_str(), model::Source::named)),
-            Op::Pause { job, pause } => model.pause(job.as_deref(), pause.until.map(|at| at.0)),
-            Op::Resume { job } => model.resume(job.as_deref()),
+            Op::Cancel(jobstile::op::Cancel { run, .. }) => model.cancel(run.0),
+            Op::Retry(jobstile::op::Retry { run, source, .. }) => {
+                model.retry(run.0, word(source.as_str(), model::Source::named))
+            }
+            Op::Pause(jobstile::op::Pause { job, pause }) => model.pause(job.as_deref(), pause.until.map(|at| at.0)),
+            Op::Resume(jobstile::op::Resume { job }) => model.resume(job.as_deref()),
             Op::Apply(_) if answer.is_err() => return Err(format!("a policy was refused: {answer:?}")),
             Op::Apply(_) => {
                 let plan = self.plans.remove(0);
                 model.apply(plan.switches, &plan.jobs);
                 return Ok(());
             }
-            Op::Prune(before) => {
+            Op::Prune(jobstile::op::Prune(before)) => {
                 self.pruned = Some(*before);
                 return Ok(());
             }
-            Op::Forget { job } => model.forget(job),
-            Op::Enter(node) => {
+            Op::Forget(jobstile::op::Forget { job }) => model.forget(job),
+            Op::Enter(jobstile::op::Enter(node)) => {
                 model.enter(&node.id);
                 return Ok(());
             }
-            Op::Reap { node, .. } => model::Answer::Rows(model.reap(node)),
-            Op::Sweep => model::Answer::Rows(0),
-            Op::Asked { node } => model::Answer::Runs(model.runs_of(node, |run| run.asked)),
-            Op::Held { node } => model::Answer::Runs(model.runs_of(node, |_| true)),
-            _ => return Ok(()),
+            Op::Reap(jobstile::op::Reap { node, .. }) => model::Answer::Rows(model.reap(node)),
+            Op::Sweep(jobstile::op::Sweep) => model::Answer::Rows(0),
+            Op::Offer(_) | Op::Reloaded(_) | Op::Age(_) => return Ok(()),
         };
         let heard = answered(answer);
         if expected == heard { Ok(()) } else { Err(format!("answered {heard:?}, expected {expected:?}")) }
@@ -109,7 +126,7 @@ impl Judge {
     fn check_next(&self, answer: &jobstile::Result<Answer>) -> Result<(), String> {
         let next = self.model.next_look();
         match answer {
-            Ok(Answer::Moved { next: heard, .. }) if heard.map(|at| at.0) == next => Ok(()),
+            Ok(Answer::Moved(Moved { next: heard, .. })) if heard.map(|at| at.0) == next => Ok(()),
             other => Err(format!("the schedules answered {other:?}, expected to be looked at {next:?}")),
         }
     }
@@ -233,7 +250,7 @@ fn difference(op: &Op, said: &[Said], heard: &[Said]) -> String {
 /// An answer in the model's words.
 fn answered(answer: &jobstile::Result<Answer>) -> model::Answer {
     match answer {
-        Ok(Answer::Decided(d)) => model::Answer::Decided(Decided {
+        Ok(Answer::Decided(d) | Answer::Retried(Retried::Decided(d))) => model::Answer::Decided(Decided {
             decision: word(d.decision.as_str(), model::Decision::named),
             code: code(d.code),
             run: d.run.map(|run| run.0),
@@ -241,17 +258,12 @@ fn answered(answer: &jobstile::Result<Answer>) -> model::Answer {
             replayed: d.replayed,
         }),
         Ok(Answer::Settled(then)) => model::Answer::Settled(then.map(state)),
-        Ok(Answer::Changed { from, to, asked }) => {
-            model::Answer::Changed { from: state(*from), to: state(*to), asked: *asked }
+        Ok(Answer::Changed(changed) | Answer::Retried(Retried::Changed(changed))) => {
+            let Changed { from, to, asked } = *changed;
+            model::Answer::Changed { from: state(from), to: state(to), asked }
         }
-        Ok(Answer::Moved { moved, .. }) => model::Answer::Moved(*moved),
+        Ok(Answer::Moved(moved)) => model::Answer::Moved(moved.moved),
         Ok(Answer::Jobs(jobs)) => model::Answer::Names(jobs.clone()),
-        Ok(Answer::Runs(runs)) => model::Answer::Runs(runs.iter().map(|run| run.0).collect()),
-        Ok(Answer::Held(held)) => {
-            let mut runs: Vec<i64> = held.iter().map(|(run, _)| run.0).collect();
-            runs.sort_unstable();
-            model::Answer::Runs(runs)
-        }
         Ok(Answer::Done(rows)) => model::Answer::Rows(*rows),
         Err(error) if error.kind() == jobstile::Kind::NotFound => model::Answer::NotFound,
         other => model::Answer::Other(format!("{other:?}")),

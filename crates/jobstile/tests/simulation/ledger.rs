@@ -7,7 +7,7 @@ use jobstile::core::outcome::Outcome;
 use jobstile::core::run::State;
 use jobstile::core::trigger::Source;
 use jobstile::fact::{Came, Decided, Fact};
-use jobstile::op::{Answer, Op};
+use jobstile::op::{Answer, Cancel, Changed, Op, Pause, Retried, Retry};
 use jobstile_model::{HOUR, Model};
 
 use crate::report::Counts;
@@ -21,6 +21,8 @@ struct Life {
     lost: u32,
     fence: i64,
     due: i64,
+    /// It waits so long, not for an instant.
+    delay: Option<i64>,
     asked: bool,
 }
 
@@ -40,6 +42,8 @@ pub(crate) struct Ledger {
     answers: HashMap<(String, String), FirstAnswer>,
     last_fence: i64,
     admitted: Option<i64>,
+    /// What the trigger that is decided said of how much later it wants its run.
+    asked_delay: Option<i64>,
 }
 
 impl Ledger {
@@ -54,11 +58,21 @@ impl Ledger {
         counts: &mut Counts,
     ) -> Result<(), String> {
         let stale = self.is_stale(op);
-        if let Op::Retry { run, .. } = op
+        if let Op::Retry(Retry { run, .. }) = op
             && let Some(life) = self.lives.get_mut(&run.0).filter(|life| life.state == State::Retrying)
         {
             life.due = now;
         }
+        if let Op::Due(_) = op {
+            // After the clock was set back nobody waits longer than its delay.
+            for life in self.lives.values_mut() {
+                life.due = life.delay.map_or(life.due, |delay| life.due.min(now + delay));
+            }
+        }
+        self.asked_delay = match op {
+            Op::Trigger(trigger) => trigger.when.delay().map(|delay| delay.as_micros() as i64),
+            _ => None,
+        };
         for fact in facts {
             match fact {
                 Fact::Decided(decided) => self.decided(op, decided, policy, counts)?,
@@ -89,23 +103,23 @@ impl Ledger {
                     life.fence = claimed.fence.0;
                 }
             }
-            (Op::Cancel { run, .. }, Ok(Answer::Changed { asked, from, to })) => {
+            (Op::Cancel(Cancel { run, .. }), Ok(Answer::Changed(Changed { asked, from, to }))) => {
                 let life = self.lives.get_mut(&run.0).ok_or("I3: a run that nobody admitted")?;
                 counts.fault_if("run cancelled", from != to || *asked && !life.asked);
                 life.asked |= asked;
             }
-            (Op::Retry { .. }, Ok(Answer::Changed { from, .. })) => {
+            (Op::Retry(_), Ok(Answer::Retried(Retried::Changed(Changed { from, .. })))) => {
                 counts.fault_if("run retried by hand", *from == State::Retrying);
             }
-            (Op::Retry { .. }, Ok(Answer::Decided(decided))) => {
+            (Op::Retry(_), Ok(Answer::Retried(Retried::Decided(decided)))) => {
                 counts.fault_if("run retried by hand", decided.run.is_some());
             }
-            (Op::Pause { job, .. }, Ok(Answer::Jobs(jobs))) if !jobs.is_empty() => {
+            (Op::Pause(Pause { job, .. }), Ok(Answer::Jobs(jobs))) if !jobs.is_empty() => {
                 counts.fault(if job.is_none() { "all jobs paused" } else { "job paused" });
             }
-            (Op::Resume { .. }, Ok(Answer::Jobs(jobs))) => counts.fault_if("job resumed", !jobs.is_empty()),
-            (Op::Forget { .. }, Ok(_)) => counts.fault("job forgotten"),
-            (Op::Sweep, Ok(Answer::Done(rows))) if *rows > 0 => {
+            (Op::Resume(_), Ok(Answer::Jobs(jobs))) => counts.fault_if("job resumed", !jobs.is_empty()),
+            (Op::Forget(_), Ok(_)) => counts.fault("job forgotten"),
+            (Op::Sweep(_), Ok(Answer::Done(rows))) if *rows > 0 => {
                 return Err(format!("{rows} limits had a free slot and a forgotten waiter"));
             }
             (_, Err(error)) if !matches!(error.kind(), jobstile::Kind::NotFound) => {
@@ -187,7 +201,7 @@ impl Ledger {
         let right = match (d.code, named) {
             (Code::DuplicateRunning, Some(by)) => by.state == State::Running,
             (Code::DuplicateWaiting, Some(by)) => match by.state {
-                State::Scheduled => !matches!(op, Op::Ticks { .. }),
+                State::Scheduled => !matches!(op, Op::Ticks(_)),
                 state => matches!(state, State::Queued | State::Retrying),
             },
             (Code::ConcurrencyLimit | Code::QueueFull, Some(by)) => by.takes_place(),
@@ -262,6 +276,7 @@ impl Ledger {
         }
         if let Some(due) = c.due {
             life.due = due.0;
+            life.delay = (c.state == State::Retrying).then_some(due.0 - now);
         }
         if before != State::Running && c.state == State::Queued && now < life.due {
             return Err(format!("I6: run {id} was queued {} µs before it was due", life.due - now));
@@ -292,7 +307,17 @@ impl Ledger {
         let due = c.due.map_or(now, |due| due.0);
         let job = c.job.to_string();
         move_by(&mut self.taking, &job, i32::from(takes_place(c.state)));
-        let life = Life { job, state: c.state, claims: 0, failures: 0, lost: 0, fence: 0, due, asked: false };
+        let life = Life {
+            job,
+            state: c.state,
+            claims: 0,
+            failures: 0,
+            lost: 0,
+            fence: 0,
+            due,
+            delay: self.asked_delay,
+            asked: false,
+        };
         self.lives.insert(c.run.0, life);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What befalls the nodes: they come, crash, stand still, are shut down; and the clock is set.
 
 use jobstile::core::outcome::Outcome;
-use jobstile::op::Op;
+use jobstile::op::{Enter, Offer, Op};
 use jobstile::store::NodeRow;
 use jobstile_model::{HOUR, MIN, S};
 
@@ -44,8 +44,8 @@ impl World {
             boot_id: None,
             lock_uid: None,
         };
-        self.ask(Op::Enter(row), Asker::Nobody);
-        self.ask(Op::Offer { node: id, jobs: offer }, Asker::Nobody);
+        self.ask(Op::Enter(Enter(row)), Asker::Nobody);
+        self.ask(Op::Offer(Offer { node: id, jobs: offer }), Asker::Nobody);
         self.plan(self.t, Event::Poll(nth, life));
         Ok(())
     }

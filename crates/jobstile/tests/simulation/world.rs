@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use jobstile::core::id::NodeId;
 use jobstile::core::time::Time;
-use jobstile::op::{Answer, Claim, Done, Free, Op, Runnable, Settle, Weight};
+use jobstile::op::{Answer, Claim, Done, Due, Free, Moved, Op, Reap, Runnable, Settle, Ticks, Weight};
+use jobstile::store::question::Asked;
 use jobstile::store::sqlite::Store;
 use jobstile_model::{MIN, Run, S, Spec, State};
 
@@ -52,7 +53,6 @@ pub(crate) enum Asker {
     Nobody,
     /// A node, and which of its lives.
     Claim(usize, u64),
-    Requests(usize),
     Look(usize),
     Prune,
 }
@@ -85,6 +85,8 @@ pub(crate) struct World {
     pub(crate) calm: bool,
     pub(crate) ops: Vec<(Op, Asker)>,
     pub(crate) plans: Vec<Plan>,
+    /// Nodes that look for requests to end after the next batch, and in which of their lives.
+    requests: Vec<(usize, u64)>,
     trace: Option<Vec<String>>,
     pub(crate) history: Option<u64>,
 }
@@ -120,6 +122,7 @@ impl World {
             calm: false,
             ops: vec![],
             plans: vec![],
+            requests: vec![],
             trace: trace.then(Vec::new),
             history: history.then_some(0xcbf2_9ce4_8422_2325),
             rng,
@@ -314,10 +317,10 @@ impl World {
         let gone: Vec<(NodeId, i64)> = gone;
         for (node, _) in gone {
             let reason = "its node is gone".to_owned();
-            self.ask(Op::Reap { node, reason, printed: HashMap::new() }, Asker::Nobody);
+            self.ask(Op::Reap(Reap { node, reason, printed: HashMap::new() }), Asker::Nobody);
         }
         self.look(nth);
-        self.ask(Op::Sweep, Asker::Nobody);
+        self.ask(Op::Sweep(jobstile::op::Sweep), Asker::Nobody);
     }
 
     fn wake(&mut self, nth: usize, life: u64) {
@@ -332,11 +335,11 @@ impl World {
         let (id, jobs, free) = (node.id.clone(), Arc::clone(&node.runnable), node.free());
         let busy = !node.attempts.is_empty();
         let max = if self.rng.chance(0.1) { 2 } else { 500 };
-        self.ask(Op::Due { max }, Asker::Nobody);
+        self.ask(Op::Due(Due { max }), Asker::Nobody);
         let mine = (!self.rng.chance(0.1)).then(|| Arc::clone(&jobs));
-        self.ask(Op::Ticks { jobs: mine, by: id.as_str().into() }, Asker::Look(nth));
+        self.ask(Op::Ticks(Ticks { jobs: mine, by: id.as_str().into() }), Asker::Look(nth));
         if busy {
-            self.ask(Op::Asked { node: id.clone() }, Asker::Requests(nth));
+            self.requests.push((nth, self.nodes[nth].life));
         }
         if self.ops.iter().any(|(op, _)| matches!(op, Op::Claim(claim) if claim.node == id)) {
             return;
@@ -415,6 +418,7 @@ impl World {
         self.note(now, &ops, &done);
         self.judge(now, &ops, &done)?;
         self.react(&askers, &done)?;
+        self.pass_on_requests()?;
         if self.counts.steps.is_multiple_of(SQL_EVERY) {
             self.check_by_sql()?;
         }
@@ -472,17 +476,7 @@ impl World {
                         self.plan(at, Event::End(*nth, life, fence));
                     }
                 }
-                (Asker::Requests(nth), Ok(Answer::Runs(runs))) => {
-                    let runs: BTreeSet<i64> = runs.iter().map(|run| run.0).collect();
-                    let life = self.nodes[*nth].life;
-                    self.nodes[*nth].stop(self.t, &runs, &mut self.rng, &mut self.counts);
-                    let ends: Vec<(i64, i64)> = (self.nodes[*nth].attempts.iter())
-                        .filter(|a| runs.contains(&a.run))
-                        .map(|a| (a.settled_at, a.fence))
-                        .collect();
-                    ends.into_iter().for_each(|(at, fence)| self.plan(at, Event::End(*nth, life, fence)));
-                }
-                (Asker::Look(nth), Ok(Answer::Moved { next: Some(next), .. })) => {
+                (Asker::Look(nth), Ok(Answer::Moved(Moved { next: Some(next), .. }))) => {
                     let wait = (next.0 - self.now()).clamp(0, self.poll);
                     self.tell(*nth, wait);
                 }
@@ -496,6 +490,30 @@ impl World {
         }
         if done.ready || done.asked_to_end || done.timed {
             (0..self.nodes.len()).for_each(|nth| self.tell(nth, 0));
+        }
+        Ok(())
+    }
+
+    /// A question sees what is committed, whoever wrote it.
+    fn pass_on_requests(&mut self) -> Result<(), String> {
+        for (nth, life) in std::mem::take(&mut self.requests) {
+            if !self.is_up(nth, life) {
+                continue;
+            }
+            let node = &self.nodes[nth];
+            let store = node.store.as_ref().unwrap_or(&self.outside);
+            let asked = store.ask(&Asked(node.id.clone())).map_err(|error| error.to_string())?;
+            let runs: BTreeSet<i64> = asked.iter().map(|run| run.0).collect();
+            let expected: BTreeSet<i64> = self.judge.model.runs_of(&node.id, |run| run.asked).into_iter().collect();
+            if runs != expected {
+                return Err(format!("asked to end are {runs:?}, expected {expected:?}"));
+            }
+            self.nodes[nth].stop(self.t, &runs, &mut self.rng, &mut self.counts);
+            let ends: Vec<(i64, i64)> = (self.nodes[nth].attempts.iter())
+                .filter(|a| runs.contains(&a.run))
+                .map(|a| (a.settled_at, a.fence))
+                .collect();
+            ends.into_iter().for_each(|(at, fence)| self.plan(at, Event::End(nth, life, fence)));
         }
         Ok(())
     }

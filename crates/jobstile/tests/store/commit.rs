@@ -77,7 +77,7 @@ fn a_tick_that_is_not_committed_is_looked_at_again() {
     let mut world = World::new(vec![("good", fires()), ("spoiled", fires())]);
     world.plant(SPOILED);
     world.now = at(60);
-    let ticks = Op::Ticks { jobs: None, by: "web1".into() };
+    let ticks = Op::Ticks(jobstile::op::Ticks { jobs: None, by: "web1".into() });
     assert!(world.try_op(ticks.clone()).is_err());
     assert_eq!(world.rows("select count(*) from run"), ["0"]);
     world.plant("drop trigger spoil_tick");

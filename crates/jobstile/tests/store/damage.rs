@@ -1,7 +1,7 @@
 //! Rows that are damaged, or that somebody else wrote, harm what they are about and nothing else.
 
 use jobstile::client::{Client, RunFilter};
-use jobstile::op::{Answer, Op};
+use jobstile::op::{Answer, Cancel, Due, Op};
 use jobstile::store::sqlite::{Checked, quick_check};
 use jobstile_core::decide::{Code, Decision};
 use jobstile_core::id::{JobId, RunId};
@@ -89,7 +89,7 @@ fn a_bad_policy_stops_its_own_job_alone() {
         assert!(matches!(admitted, Ok(Answer::Decided(decided)) if decided.decision == Decision::Admitted), "{bad}");
         world.now = at(61);
         world.ticks();
-        world.op(Op::Due { max: 100 });
+        world.op(Op::Due(Due { max: 100 }));
         let claimed = world.claim(10);
         assert_eq!(claimed.iter().map(|claimed| &*claimed.job).collect::<Vec<_>>(), ["good"], "{bad}");
         world.settle(&before[0], Outcome::Success);
@@ -118,6 +118,6 @@ fn an_unknown_word_in_a_run_stops_nothing() {
         if !bad.starts_with("args") {
             assert!(!world.violations().is_empty(), "{bad}");
         }
-        world.op(Op::Cancel { run: RunId(1), by: "anna".into() });
+        world.op(Op::Cancel(Cancel { run: RunId(1), by: "anna".into() }));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobstile::op::{Decided, Op, Pause, Trigger};
+use jobstile::op::{Decided, Op, Pause, Paused, Trigger};
 use jobstile_core::decide::{Code, Decision};
 use jobstile_core::policy::{MAX_SCHEDULED, Policy};
 use jobstile_core::trigger::When;
@@ -40,7 +40,10 @@ fn runs_that_cannot_be_claimed_do_not_hide_those_behind_them() {
     for ahead in [PASSED - 1, PASSED, PASSED + 1, 3 * PASSED] {
         let mut world = World::new(vec![("ahead", free()), ("behind", free())]);
         fill(&mut world, ahead, &trigger("ahead"));
-        world.op(Op::Pause { job: Some("ahead".into()), pause: Pause { until: None, by: "anna".into(), why: None } });
+        world.op(Op::Pause(Pause {
+            job: Some("ahead".into()),
+            pause: Paused { until: None, by: "anna".into(), why: None },
+        }));
         world.trigger("behind");
         let claimed: Vec<String> = world.claim(1).iter().map(|claimed| claimed.job.to_string()).collect();
         assert_eq!(claimed, ["behind"], "{ahead} runs ahead");

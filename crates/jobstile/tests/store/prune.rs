@@ -20,7 +20,7 @@ fn prune(world: &mut World) -> u64 {
     let mut pruned = 0;
     loop {
         let now = world.now;
-        match world.op(Op::Prune(before(now))) {
+        match world.op(Op::Prune(jobstile::op::Prune(before(now)))) {
             Answer::Done(0) => return pruned,
             Answer::Done(n) => pruned += n,
             other => panic!("{other:?}"),
@@ -39,7 +39,7 @@ fn history(world: &mut World, id: Option<&str>) {
         }
     }
     let waits = world.decide(asked("waits")).run.unwrap();
-    world.op(Op::Cancel { run: waits, by: "anna".into() });
+    world.op(Op::Cancel(jobstile::op::Cancel { run: waits, by: "anna".into() }));
     world.decide(asked("nosuch"));
 }
 
@@ -109,12 +109,12 @@ fn a_trigger_id_is_kept_for_its_replay_window() {
     let old = Time(now.0 + 1);
     let before = PruneBefore { successes: old, others: old, ..before(now) };
     world.now = now;
-    world.op(Op::Prune(before));
+    world.op(Op::Prune(jobstile::op::Prune(before)));
     assert_eq!(left(&world).len(), 5, "{:?}", left(&world));
     let again = world.decide(Trigger { id: Some("x".into()), ..trigger("good") });
     assert!(again.replayed);
     world.now = at(DAY + 1);
-    world.op(Op::Prune(PruneBefore { trigger_ids: at(1), ..before }));
+    world.op(Op::Prune(jobstile::op::Prune(PruneBefore { trigger_ids: at(1), ..before })));
     assert_eq!(left(&world), Vec::<String>::new());
 }
 
@@ -153,10 +153,20 @@ fn no_instant_is_forgotten_that_a_clock_may_come_back_to() {
     // Everything is old by some clock, but the instants lie in the future of the one that counts.
     let old = at(100 * DAY);
     world.now = at(0);
-    world.op(Op::Prune(PruneBefore { successes: old, others: old, trigger_ids: old, ..before(at(0)) }));
+    world.op(Op::Prune(jobstile::op::Prune(PruneBefore {
+        successes: old,
+        others: old,
+        trigger_ids: old,
+        ..before(at(0))
+    })));
     assert_eq!(world.rows("select count(*) from run"), ran);
     // Within two intervals of the last one they are kept as well.
     world.now = at(9 * DAY + 60 * 4 + 119);
-    world.op(Op::Prune(PruneBefore { successes: old, others: old, trigger_ids: old, ..before(world.now) }));
+    world.op(Op::Prune(jobstile::op::Prune(PruneBefore {
+        successes: old,
+        others: old,
+        trigger_ids: old,
+        ..before(world.now)
+    })));
     assert_eq!(world.rows("select count(*) from run"), ["1"]);
 }

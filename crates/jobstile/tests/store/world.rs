@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobstile::args::Args;
-use jobstile::op::{Answer, Apply, Claim, Claimed, Decided, Free, JobPolicy, Op, Runnable, Settle, Trigger, Weight};
+use jobstile::op::{
+    Answer, Apply, Claim, Claimed, Decided, Enter, Free, JobPolicy, Op, Runnable, Settle, Ticks, Trigger, Weight,
+};
 use jobstile::store::NodeRow;
 use jobstile::store::sqlite::{OpenAs, Store};
 use jobstile_core::outcome::Outcome;
@@ -76,7 +78,7 @@ impl World {
     }
 
     pub(crate) fn enter(&mut self, id: &str) {
-        self.op(Op::Enter(NodeRow {
+        self.op(Op::Enter(Enter(NodeRow {
             id: id.into(),
             name: "web1".into(),
             kind: "daemon".into(),
@@ -88,7 +90,7 @@ impl World {
             workers: 100,
             boot_id: None,
             lock_uid: None,
-        }));
+        })));
     }
 
     pub(crate) fn try_op(&mut self, op: Op) -> jobstile::Result<Answer> {
@@ -111,7 +113,7 @@ impl World {
     }
 
     pub(crate) fn ticks(&mut self) {
-        self.op(Op::Ticks { jobs: None, by: "web1".into() });
+        self.op(Op::Ticks(Ticks { jobs: None, by: "web1".into() }));
     }
 
     pub(crate) fn claim(&mut self, n: usize) -> Vec<Claimed> {

@@ -11,7 +11,7 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, execute, queue, style, terminal};
 
-use jobstile::engine::clock;
+use jobstile::clock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll as poll_files};
 use tokio::signal::unix::{SignalKind, signal};
 

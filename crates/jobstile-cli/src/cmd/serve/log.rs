@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use jobstile::engine::clock::{self, Clock};
+use jobstile::clock::{self, Clock};
 use jobstile::engine::{Observer, Started};
 use jobstile::fact::{Decided, Fact};
 use jobstile::runner::EchoForm;

@@ -24,7 +24,7 @@ pub(super) async fn watchdog() {
     let wanted = std::env::var("WATCHDOG_USEC").ok().and_then(|us| us.parse().ok());
     match wanted {
         Some(us) => {
-            jobstile::engine::clock::sleep(Duration::from_micros(us) / 2).await;
+            jobstile::clock::sleep(Duration::from_micros(us) / 2).await;
             tell("WATCHDOG=1");
         }
         None => std::future::pending().await,

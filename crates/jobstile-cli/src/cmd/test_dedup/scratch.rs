@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jobstile::args::Args;
-use jobstile::engine::clock::Clock;
+use jobstile::clock::Clock;
 use jobstile::fact::Fact;
-use jobstile::op::{Answer, Apply, Claim, Free, JobPolicy, Op, Trigger, Weight};
+use jobstile::op::{Answer, Apply, Claim, Enter, Free, JobPolicy, Op, Trigger, Weight};
 use jobstile::store::NodeRow;
 use jobstile::store::sqlite::Store;
 use jobstile_core::decide::{Code, Decision};
@@ -40,8 +40,8 @@ pub(super) fn count(policy: &Apply, job: &JobPolicy, triggers: u32) -> Result<Co
         let mut done = store.execute(clock.now(), std::slice::from_ref(&op));
         done.answers.pop().unwrap_or(Ok(Answer::Done(0))).map(|_| done.facts)
     };
-    execute(Op::Apply(policy.clone()))?;
-    execute(Op::Enter(stub(&node)))?;
+    execute(policy.clone().into())?;
+    execute(Enter(stub(&node)).into())?;
     let trigger = Trigger {
         job: job.name.as_str().into(),
         args: Args::parse(arguments(&job.policy).as_bytes()),
@@ -58,8 +58,8 @@ pub(super) fn count(policy: &Apply, job: &JobPolicy, triggers: u32) -> Result<Co
     };
     let (mut counted, mut states) = (Counted::default(), HashMap::new());
     for _ in 0..triggers {
-        let mut facts = execute(Op::Trigger(trigger.clone()))?;
-        facts.extend(execute(Op::Claim(claim.clone()))?);
+        let mut facts = execute(trigger.clone().into())?;
+        facts.extend(execute(claim.clone().into())?);
         for fact in facts {
             match fact {
                 Fact::Decided(fact) if fact.decision == Decision::Admitted => counted.admitted += 1,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jobstile::client::{AttemptInfo, Liveness, RunInfo};
-use jobstile::engine::clock;
+use jobstile::clock;
 use jobstile_core::id::RunId;
 use jobstile_core::outcome::Outcome;
 use jobstile_core::run::State;

@@ -25,6 +25,7 @@ use super::attempt::{self, Refused, Wires};
 use super::inherited;
 use super::protocol::{End, GREETING, Report, Request, VERSION, read_frame};
 use super::tree::{Ticket, Trees};
+use crate::clock;
 use crate::runner::sweep::Signals;
 use crate::runner::{Exit, proc};
 
@@ -210,7 +211,7 @@ async fn keep(stream: StdUnixStream) -> io::Result<()> {
 
     let mut attempts = JoinSet::new();
     let mut longest = Duration::ZERO;
-    let mut alive = tokio::time::interval(ALIVE_EVERY);
+    let mut alive = clock::every(ALIVE_EVERY);
     alive.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -304,7 +305,7 @@ async fn end_all(
     child_died: &mut tokio::signal::unix::Signal,
     alive: &mut tokio::time::Interval,
 ) {
-    let mut patience = pin!(tokio::time::sleep(kill_after));
+    let mut patience = pin!(clock::sleep(kill_after));
     let tickets: Vec<Ticket> = keeping.borrow().wishes.keys().copied().collect();
     for ticket in tickets {
         keeping.borrow().wish(ticket, Wish::End);
@@ -325,7 +326,7 @@ async fn end_all(
             signals.kill(&living);
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = clock::sleep(LOOK_EVERY) => {}
             () = &mut patience, if !patience.is_elapsed() => {}
         }
     }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::open::BUSY;
 use super::turnstile::beside;
-use crate::engine::clock::Stopwatch;
+use crate::clock::Stopwatch;
 use crate::error::{Error, Kind};
 
 /// A log that is larger is cut when nothing else is to be done.

@@ -14,7 +14,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, para
 use super::row::{self, failed, word};
 use crate::bugs::planted;
 use crate::error::{Error, Result};
-use crate::op::Pause;
+use crate::op::Paused;
 use crate::store::{
     AttemptRow, Counters, FirstAnswer, JobRow, NodeRow, Printed, PruneBefore, RefusalRow, Reload, RunRow, Tables,
     VersionRow,
@@ -151,7 +151,7 @@ impl Tables for Tx<'_> {
         self.run_sql(sql!("set_cursor"), params![job.0, next.map(|t| t.0), last.map(|t| t.0)]).map(drop)
     }
 
-    fn set_pause(&mut self, job: JobId, pause: Option<&Pause>, now: Time) -> Result<()> {
+    fn set_pause(&mut self, job: JobId, pause: Option<&Paused>, now: Time) -> Result<()> {
         let params = params![
             job.0,
             pause.map(|_| now.0),
@@ -298,8 +298,13 @@ impl Tables for Tx<'_> {
         self.all(sql!("superseded"), params![job.0, key.as_str(), first_due.0, id.0], row::run_id)
     }
 
-    fn bring_forward(&mut self, now: Time) -> Result<u64> {
-        self.run_sql(sql!("bring_forward"), [now.0]).map(|n| n as u64)
+    fn due_beyond_delay(&mut self, now: Time) -> Result<Vec<RunId>> {
+        self.all(sql!("due_beyond_delay"), [now.0], row::run_id)
+    }
+
+    fn set_due(&mut self, r: &RunRow) -> Result<()> {
+        let changed = self.run_sql(sql!("set_due"), params![r.id.0, r.fence.0, r.due.0, r.first_due.0, r.rank])?;
+        self.exactly_one(r.id, changed)
     }
 
     fn next_due(&mut self) -> Result<Option<(Time, RunId)>> {
@@ -472,10 +477,6 @@ impl Tables for Tx<'_> {
             Reload::Refused(why) => (Some(why), None),
         };
         self.run_sql(sql!("node_reloaded"), params![node.as_str(), now.0, refused, changes]).map(drop)
-    }
-
-    fn node_seen(&mut self, node: &NodeId, busy: u32, now: Time) -> Result<()> {
-        self.run_sql(sql!("node_seen"), params![node.as_str(), busy, now.0]).map(drop)
     }
 
     fn end_node(&mut self, node: &NodeId, now: Time, reason: &str) -> Result<()> {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use crate::engine::clock::Stopwatch;
+use crate::clock::{self, Stopwatch};
 use crate::error::{Error, Kind, Result};
 
 /// When the wake file is cut back to nothing.
@@ -171,7 +171,7 @@ impl Turnstile {
                 }
                 Err(e) => return Err(untaken(e)),
             }
-            std::thread::sleep((waited.read() / 8).clamp(LOOKS.0, LOOKS.1));
+            clock::block((waited.read() / 8).clamp(LOOKS.0, LOOKS.1));
         }
     }
 }

@@ -112,7 +112,7 @@ impl Questions for Reader {
     fn dead_of(&self, job: Option<JobId>, limit: usize) -> Result<Vec<DeadRun>> {
         let (from, to) = range(job);
         self.all(ask!("dead"), params![from, to, limit.min(MAX_PAGE)], |row| {
-            Ok(DeadRun { run: run(row)?, recovered_by: row.get::<_, Option<i64>>(33)?.map(RunId) })
+            Ok(DeadRun { run: run(row)?, recovered_by: row.get::<_, Option<i64>>(34)?.map(RunId) })
         })
     }
 

@@ -1,1 +1,0 @@
-update node set seen_at = ?3, busy = ?2 where id = ?1

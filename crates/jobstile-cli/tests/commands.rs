@@ -14,6 +14,8 @@ mod hostile;
 mod look;
 #[path = "commands/monitor.rs"]
 mod monitor;
+#[path = "commands/remains.rs"]
+mod remains;
 #[path = "commands/terminal.rs"]
 mod terminal;
 #[path = "commands/touch.rs"]

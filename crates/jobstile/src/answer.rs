@@ -11,10 +11,13 @@ mod key;
 mod load;
 mod nodes;
 mod overview;
+mod remains;
 mod run;
 
+use jobstile_core::id::{Fence, RunId};
 use jobstile_core::time::Time;
 
+pub use crate::runner::lock::{Holder, Tree};
 use crate::store::read::NodeInfo;
 pub use crate::store::read::Questions;
 pub use attention::{Attention, PausedAlike};
@@ -25,7 +28,11 @@ pub use key::{KeyAnswer, KeyHolder};
 pub use load::{Became, Counts, Window};
 pub use nodes::{Live, Node, SILENCE};
 pub use overview::Overview;
+pub use remains::Remains;
 pub use run::{ExplainedRun, Replacement, Waits};
+
+/// Says of each of these attempts what is left of it.
+pub type Trees<'a> = dyn Fn(&[(RunId, Fence)]) -> Vec<Tree> + 'a;
 
 /// Whoever asks: a store, the time, and a way to find out which nodes live.
 pub struct Asker<'a, Q> {
@@ -35,6 +42,8 @@ pub struct Asker<'a, Q> {
     pub now: Time,
     /// Looks at a node's lock: the store alone does not know whether it lives.
     pub presence: &'a dyn Fn(&mut NodeInfo),
+    /// Looks at the locks of attempts: what is left of each?
+    pub trees: &'a Trees<'a>,
 }
 
 impl<Q: std::fmt::Debug> std::fmt::Debug for Asker<'_, Q> {

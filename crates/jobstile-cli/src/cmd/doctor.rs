@@ -5,7 +5,8 @@ mod configuration;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use jobstile::client::{Client, Liveness};
+use jobstile::answer::Attention;
+use jobstile::client::{Client, Liveness, NodeInfo};
 use jobstile::engine::{host, node_dir};
 use jobstile::store::sqlite;
 use serde_json::json;
@@ -17,6 +18,7 @@ use crate::exit::Code;
 use crate::text;
 use crate::text::table::{Cell, Paint, Table};
 use crate::text::time::Times;
+use crate::text::words::attention::attention;
 
 /// A write-ahead log larger than this has not been taken into the file for long.
 const LARGE_LOG: u64 = 256 << 20;
@@ -147,6 +149,11 @@ fn database(client: &Client, say: &mut Say<'_>) -> Result<(), Error> {
 fn nodes(opened: &Opened, say: &mut Say<'_>) -> Result<(), Error> {
     let client = &opened.client;
     let times = Times::here(client.now());
+    let overview = client.overview(None)?;
+    let holds = |node: &NodeInfo| {
+        let mut running = overview.jobs.iter().flat_map(|job| &job.running);
+        running.any(|run| run.run.row.node.as_ref() == Some(&node.row.id))
+    };
     let all = client.nodes(NODES)?;
     for node in all.iter().filter(|node| node.liveness != Liveness::Ended) {
         let name = format!("{} (pid {}, user {})", node.row.name, node.row.pid, node.row.user);
@@ -157,7 +164,12 @@ fn nodes(opened: &Opened, say: &mut Say<'_>) -> Result<(), Error> {
             }
             Liveness::Alive => (Verdict::Good, format!("{name} is alive, seen {seen}")),
             Liveness::Gone => (Verdict::Note, format!("{name} is gone, seen {seen}: the next daemon takes its runs over")),
-            _ => (Verdict::Bad, format!("{name}: its lock cannot be looked at, which proves nothing; its runs go on")),
+            Liveness::Unknown | Liveness::Ended if holds(node) => {
+                (Verdict::Bad, format!("{name}: its lock cannot be looked at, which proves nothing; its runs go on"))
+            }
+            Liveness::Unknown | Liveness::Ended => {
+                (Verdict::Note, format!("{name}: its lock cannot be looked at; it has no runs, so nothing waits for it"))
+            }
         };
         say("node", verdict, says);
         if node.liveness == Liveness::Unknown {
@@ -170,6 +182,10 @@ fn nodes(opened: &Opened, say: &mut Say<'_>) -> Result<(), Error> {
     }
     if !all.iter().any(|node| node.liveness == Liveness::Alive) {
         say("node", Verdict::Note, "none is alive: nothing starts; jobstile serve".to_owned());
+    }
+    for one in overview.attention().iter().filter(|one| matches!(one, Attention::Remains { .. })) {
+        let said = attention(one, &times);
+        say("run", Verdict::Bad, format!("{} {}", said.says, said.commands.join(" · ")));
     }
     let unable: Vec<String> = opened
         .alive

@@ -3,7 +3,7 @@
 mod key;
 mod page;
 
-use jobstile::answer::{Explained, ExplainedRun};
+use jobstile::answer::{Attention, Explained, ExplainedRun, Overview};
 use jobstile_core::id::RunId;
 use jobstile_core::run::State;
 use serde_json::Value;
@@ -90,11 +90,7 @@ fn sections(page: &mut Page, all: &Explained, times: &Times) {
         let (at, ago) = (times.at(run.row.due), times.ago(run.row.due));
         page.says("later", format!("{}, the next is run {}, due {at}, {ago}", count(n, "run"), run.row.id));
     }
-    if let Some(held) = all.job.running.iter().find(|run| run.liveness == jobstile::client::Liveness::Unknown) {
-        let pid = held.pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
-        let (id, node) = (held.run.row.id, &held.node);
-        page.says("held", format!("run {id} is of {node}{pid}, whose lock file is not here, which proves nothing: jobstile doctor"));
-    }
+    held(page, &all.overview, None, times);
     if let Some(rule) = &all.rule {
         page.says("rule", words::standing::rule(rule));
     }
@@ -135,6 +131,7 @@ fn run_of(opened: &Opened, id: RunId) -> Result<(Page, Value), Error> {
     if let Some(replacement) = all.replacement {
         page.says("lost?", words::standing::replacement(replacement));
     }
+    held(&mut page, &all.overview, Some(id), &times);
     turned_away(&mut page, &all, &times);
     match row.state {
         State::Running if row.cancel_at.is_some() || all.was_running => {}
@@ -147,6 +144,17 @@ fn run_of(opened: &Opened, id: RunId) -> Result<(Page, Value), Error> {
         page.says("output", format!("jobstile logs {id}"));
     }
     Ok((page, json))
+}
+
+// Runs that no node can end or vouch for, or one of them.
+fn held(page: &mut Page, overview: &Overview, only: Option<RunId>, times: &Times) {
+    for one in overview.attention() {
+        let Attention::Remains { run, .. } = &one else { continue };
+        if only.is_none_or(|only| only == *run) {
+            let said = words::attention::attention(&one, times);
+            page.says("held", format!("{} {}", said.says, said.commands.join(" · ")));
+        }
+    }
 }
 
 // What a run kept from running.

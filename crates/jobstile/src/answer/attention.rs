@@ -8,6 +8,7 @@ use jobstile_core::time::Time;
 
 use super::job::Unusual;
 use super::overview::Overview;
+use super::remains::Remains;
 
 /// One thing that needs somebody.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,17 @@ pub enum Attention {
         at: Time,
         /// Why, in one sentence.
         why: String,
+    },
+    /// A run that keeps its slot although no node can end it or vouch for it.
+    Remains {
+        /// The job.
+        job: String,
+        /// The run.
+        run: RunId,
+        /// Its node's name.
+        node: String,
+        /// What is left of it.
+        remains: Remains,
     },
     /// No live node can run a job.
     CannotRun {
@@ -139,6 +151,11 @@ pub(super) fn of(overview: &Overview) -> Vec<Attention> {
     }));
     let name = |job: &super::Job| job.info.name.to_string();
     let jobs = || overview.current();
+    let running = || jobs().flat_map(|job| job.running.iter().map(move |run| (job, run)));
+    all.extend(running().filter_map(|(job, run)| {
+        let (remains, node) = (run.remains.clone()?, run.node.clone());
+        Some(Attention::Remains { job: name(job), run: run.run.row.id, node, remains })
+    }));
     all.extend(jobs().filter_map(|job| {
         let (reasons, waiting) = (job.stuck()?.to_vec(), job.info.tally.waiting());
         Some(Attention::CannotRun { job: name(job), reasons, waiting })
@@ -152,8 +169,8 @@ pub(super) fn of(overview: &Overview) -> Vec<Attention> {
     if !late.is_empty() {
         all.push(Attention::Overdue { jobs: late });
     }
-    all.extend(jobs().flat_map(|job| job.running.iter().map(move |run| (job, run))).filter_map(|(job, run)| {
-        let (unusual, for_) = (run.unusual.filter(|_| !run.is_orphan())?, run.for_);
+    all.extend(running().filter_map(|(job, run)| {
+        let (unusual, for_) = (run.unusual.filter(|_| !run.is_orphan() && run.remains.is_none())?, run.for_);
         let (id, turned_away) = (run.run.row.id, run.turned_away.count);
         Some(Attention::Unusual { job: name(job), run: id, for_, unusual, turned_away })
     }));

@@ -12,6 +12,7 @@ use super::events::{self, Event};
 use super::load::{self, Counts, Window};
 use super::nodes::{Live, Node, SILENCE};
 use super::overview::Overview;
+use super::remains::Remains;
 use super::run::Waits;
 use super::{Asker, Questions};
 use crate::args::Args;
@@ -81,6 +82,8 @@ pub struct Running {
     pub turned_away: TurnedAway,
     /// It takes longer than it should.
     pub unusual: Option<Unusual>,
+    /// Why it keeps its slot although no node can end it or vouch for it; `None` if nothing is wrong.
+    pub remains: Option<Remains>,
 }
 
 /// How a run is unusual.
@@ -93,10 +96,10 @@ pub struct Unusual {
 }
 
 impl Running {
-    /// Its node went away.
+    /// Its node went away, and nothing of it lives: it starts again.
     #[must_use]
     pub fn is_orphan(&self) -> bool {
-        self.liveness == Liveness::Gone
+        self.liveness == Liveness::Gone && self.remains.is_none()
     }
 }
 
@@ -131,6 +134,7 @@ impl Job {
             unusual: self.unusual(for_, turned_away.count),
             for_,
             turned_away,
+            remains: None,
             run,
         });
     }
@@ -190,7 +194,7 @@ impl Job {
         self.info.tally.taking() == 0
     }
 
-    /// Runs whose node is gone.
+    /// Runs that went away with their node.
     #[must_use]
     pub fn orphans(&self) -> u64 {
         self.running.iter().filter(|run| run.is_orphan()).count() as u64
@@ -253,7 +257,7 @@ impl Job {
     /// Somebody has to do something about it.
     #[must_use]
     pub fn needs_action(&self, now: Time) -> bool {
-        let unusual = self.running.iter().any(|run| run.unusual.is_some());
+        let unusual = self.running.iter().any(|run| run.unusual.is_some() || run.remains.is_some());
         let removed = self.info.policy.is_none() && self.is_current();
         let worries = self.stuck().is_some() || self.stacking || self.cannot_keep_up() || unusual || removed;
         worries || self.info.paused(now).is_some() || self.unrecovered().next().is_some()

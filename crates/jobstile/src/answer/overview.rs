@@ -13,7 +13,7 @@ use super::events::{self, Event, Told};
 use super::job::Job;
 use super::load::{Counts, Window};
 use super::nodes::{self, Live, Node};
-use super::{Asker, Questions, attention};
+use super::{Asker, Questions, attention, remains};
 use crate::error::Result;
 use crate::store::numbers::Numbers;
 use crate::store::read::{AttemptInfo, DeadRun, DecisionFilter, Liveness, MAX_PAGE, RunInfo, TurnedAway};
@@ -201,7 +201,7 @@ fn ask<Q: Questions>(asker: &Asker<'_, Q>, only: Option<&str>) -> Result<Overvie
         attempts: &attempts,
         away: &away,
     };
-    let jobs: Vec<Job> = infos
+    let mut jobs: Vec<Job> = infos
         .into_iter()
         .map(|info| {
             let id = info.id;
@@ -216,6 +216,7 @@ fn ask<Q: Questions>(asker: &Asker<'_, Q>, only: Option<&str>) -> Result<Overvie
             job
         })
         .collect();
+    remains::find(&mut jobs, now, asker.trees);
     let live = Live::of(&nodes);
     let mut overview = Overview { at: now, window, switches, live, nodes, jobs, events: vec![], by_hour, attempts };
     overview.events = lately(&overview, &refusals, &ended);

@@ -75,10 +75,12 @@ impl Overview {
         if busy >= workers { Waits::Worker { busy, workers } } else { Waits::Nothing }
     }
 
-    /// Whether a run whose row says that it runs has lost its node: it runs no more, and starts again.
+    /// Whether a run whose row says that it runs went away with its node: nothing of it lives, and it starts again.
     #[must_use]
     pub fn was_running(&self, run: &RunInfo) -> bool {
-        run.row.state == State::Running && self.is_gone(run.row.node.as_ref())
+        let known = self.job(&run.job).and_then(|job| job.running.iter().find(|one| one.run.row.id == run.row.id));
+        let lives = known.is_some_and(|one| !one.is_orphan());
+        run.row.state == State::Running && self.is_gone(run.row.node.as_ref()) && !lives
     }
 }
 
@@ -110,7 +112,7 @@ pub struct ExplainedRun {
     pub run: RunInfo,
     /// The readable name of its node.
     pub node: Option<String>,
-    /// Its node is gone: it runs no more.
+    /// It went away with its node.
     pub was_running: bool,
     /// What it waits for.
     pub waits: Option<Waits>,

@@ -8,6 +8,7 @@ use super::node::look_at;
 use crate::answer::{Asker, Explained, ExplainedRun, KeyAnswer, Overview};
 use crate::engine::node_dir;
 use crate::error::Result;
+use crate::runner::lock;
 use crate::store::read::{JobInfo, NodeInfo};
 use crate::store::sqlite::Reader;
 
@@ -15,7 +16,8 @@ impl Client {
     fn ask<T>(&self, ask: impl FnOnce(&Asker<'_, Reader>) -> Result<T>) -> Result<T> {
         let dir = node_dir(&self.path);
         let presence = |node: &mut NodeInfo| look_at(node, &dir);
-        ask(&Asker { store: &self.reader, now: self.now(), presence: &presence })
+        let trees = |attempts: &[_]| lock::look_at_all(&dir, attempts);
+        ask(&Asker { store: &self.reader, now: self.now(), presence: &presence, trees: &trees })
     }
 
     /// What goes on now: of everything, or of one job.

@@ -22,6 +22,7 @@ pub(super) fn look_at(info: &mut NodeInfo, dir: &Path) {
     info.liveness = match node::state(dir, info.row.id.as_str()) {
         node::State::Alive => Liveness::Alive,
         node::State::Gone => Liveness::Gone,
+        node::State::Unknown if node::before_this_boot(info.row.boot_id.as_deref()) => Liveness::Gone,
         node::State::Unknown => Liveness::Unknown,
     };
     // A daemon touches its lock file more often than it writes into the store.

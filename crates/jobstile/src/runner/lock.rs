@@ -8,6 +8,7 @@
 //! Shells, `make`, Perl, Node.js, `su` and `setpriv` pass it on; Python's `subprocess` closes it in its children, and `sudo`
 //! and `sshd` do (tried, but for the last two). What has closed it is found by the other marks that [`super::sweep`] knows.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -124,20 +125,32 @@ fn parse(name: &[u8]) -> Option<(RunId, Fence)> {
 /// What is left of this attempt, and who that is.
 #[must_use]
 pub fn look(dir: &Path, run: RunId, fence: Fence) -> Tree {
-    match is_held(&path(dir, run, fence)) {
-        Ok(false) => Tree::Over,
-        Ok(true) => Tree::Lives(who(dir, run, fence).iter().map(Holder::of).collect()),
-        Err(_) => Tree::Unknown,
-    }
+    look_at_all(dir, &[(run, fence)]).pop().unwrap_or(Tree::Unknown)
 }
 
-/// Who lives of this attempt. Nobody may look into the open files of another user: of those the group tells, in which the
-/// command was started.
+/// What is left of each of these attempts. The processes are looked at once, and only if something lives.
+#[must_use]
+pub fn look_at_all(dir: &Path, attempts: &[(RunId, Fence)]) -> Vec<Tree> {
+    let all = LazyCell::new(|| holders(dir));
+    let look = |attempt: &(RunId, Fence)| match is_held(&path(dir, attempt.0, attempt.1)) {
+        Ok(false) => Tree::Over,
+        Ok(true) => Tree::Lives(living(dir, *attempt, &all).iter().map(Holder::of).collect()),
+        Err(_) => Tree::Unknown,
+    };
+    attempts.iter().map(look).collect()
+}
+
+/// Who lives of this attempt.
 pub(crate) fn who(dir: &Path, run: RunId, fence: Fence) -> Vec<Process> {
-    let holders = holders(dir).remove(&(run, fence)).unwrap_or_default();
-    if !holders.is_empty() {
-        return holders;
+    living(dir, (run, fence), &holders(dir))
+}
+
+// Nobody may look into the open files of another user: of those the group tells, in which the command was started.
+fn living(dir: &Path, attempt: (RunId, Fence), all: &HashMap<(RunId, Fence), Vec<Process>>) -> Vec<Process> {
+    if let Some(holders) = all.get(&attempt) {
+        return holders.clone();
     }
+    let (run, fence) = attempt;
     let note = Note::read(dir, run, fence).unwrap_or_default();
     let of_group = |process: &Process| process.group == note.pid && process.session == note.session && note.pid > 1;
     proc::all().unwrap_or_default().into_iter().filter(|process| !process.zombie && of_group(process)).collect()

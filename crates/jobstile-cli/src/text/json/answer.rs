@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jobstile::answer::{
-    Advice, Attention, Became, Counts, Event, Explained, ExplainedRun, InTheWay, Job, KeyAnswer, Overview, Pattern,
-    Rule, Running, Standing, Unusual, Waits, What, Window,
+    Advice, Attention, Became, Counts, Event, Explained, ExplainedRun, Holder, InTheWay, Job, KeyAnswer, Overview,
+    Pattern, Remains, Rule, Running, Standing, Unusual, Waits, What, Window,
 };
 use jobstile::client::{Liveness, TurnedAway};
 use jobstile_core::id::RunId;
@@ -183,6 +183,7 @@ fn running(of: &Running) -> Value {
             "for_s": s(of.for_),
             "unusual": of.unusual.map(unusual),
             "turned_away": turned_away(of.turned_away),
+            "remains": of.remains.as_ref().map(remains),
         }),
     )
 }
@@ -290,11 +291,25 @@ fn advice(of: &Advice) -> Value {
     }
 }
 
+fn remains(of: &Remains) -> Value {
+    let held = |by: &[Holder]| -> Vec<Value> {
+        by.iter().map(|one| json!({ "pid": one.pid, "uid": one.uid, "name": one.name })).collect()
+    };
+    match of {
+        Remains::OfDeadNode(by) => json!({ "kind": "lives_without_node", "processes": held(by) }),
+        Remains::PastTimeout(by) => json!({ "kind": "past_its_timeout", "processes": held(by) }),
+        Remains::Unknown => json!({ "kind": "unknown_whether_it_lives" }),
+    }
+}
+
 fn attention(of: &Attention) -> Value {
     match of {
         Attention::NotAnswering { nodes } => json!({ "kind": "not_answering", "nodes": nodes }),
         Attention::Refused { node, at, why } => {
             json!({ "kind": "configuration_refused", "node": node, "at": time(*at), "why": why })
+        }
+        Attention::Remains { job, run, node, remains: left } => {
+            with(json!({ "job": job, "run": id(*run), "node_name": node }), remains(left))
         }
         Attention::CannotRun { job, reasons: why, waiting } => {
             json!({ "kind": "cannot_run", "job": job, "nodes": reasons(why), "waiting": waiting })

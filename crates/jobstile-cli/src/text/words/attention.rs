@@ -1,12 +1,17 @@
 //! What needs somebody: a sentence each, and what to type.
 
-use jobstile::answer::Attention;
+use jobstile::answer::{Attention, Holder, Remains};
+use jobstile::engine::host;
+use jobstile_core::id::RunId;
 
 use super::standing::{cannot_run, no_configuration, workers_busy};
 use super::{count, number};
 use crate::text::duration::{measured, short};
 use crate::text::table::Paint;
 use crate::text::time::Times;
+
+/// Processes of a run that are named.
+const NAMED: usize = 3;
 
 /// One thing that needs somebody.
 pub(crate) struct Said {
@@ -30,6 +35,16 @@ pub(crate) fn attention(one: &Attention, times: &Times) -> Said {
             format!("configuration refused at {} by {node}: {why}.", times.at(*at)),
             &["jobstile check".to_owned(), "jobstile reload".to_owned()],
         ),
+        Attention::Remains { job, run, node, remains: left } => {
+            let commands = match left {
+                Remains::OfDeadNode(holders) | Remains::PastTimeout(holders) if !holders.is_empty() => {
+                    let pids: Vec<String> = holders.iter().map(|holder| holder.pid.to_string()).collect();
+                    format!("kill -KILL {}", pids.join(" "))
+                }
+                Remains::OfDeadNode(_) | Remains::PastTimeout(_) | Remains::Unknown => "jobstile doctor".to_owned(),
+            };
+            said(Paint::Bad, remains(job, *run, node, left), &[commands])
+        }
         Attention::CannotRun { job, reasons, waiting } => {
             let waiting = if *waiting > 0 { format!("; {} waiting", count(*waiting, "run")) } else { String::new() };
             said(Paint::Bad, format!("{job} cannot run: {}{waiting}.", cannot_run(reasons)), &explain(job))
@@ -104,11 +119,41 @@ pub(crate) fn attention(one: &Attention, times: &Times) -> Said {
     }
 }
 
+/// Why a run keeps its slot although no node can end it or vouch for it.
+pub(crate) fn remains(job: &str, run: RunId, node: &str, remains: &Remains) -> String {
+    match remains {
+        Remains::OfDeadNode(holders) => {
+            let who = living(holders);
+            format!("run {run} of {job} still lives although its node {node} is dead: {who}; its slot stays taken.")
+        }
+        Remains::PastTimeout(holders) => {
+            format!("run {run} of {job} is past its timeout and cannot be ended: {}.", living(holders))
+        }
+        Remains::Unknown => format!(
+            "nobody can say whether run {run} of {job} lives: the lock file of its node {node} cannot be read; its slot stays taken."
+        ),
+    }
+}
+
+// `pid 123 (sleep) is root's`
+fn living(holders: &[Holder]) -> String {
+    if holders.is_empty() {
+        return "its processes cannot be seen from here".to_owned();
+    }
+    let whose = |uid| host::user_name(uid).unwrap_or_else(|| format!("user {uid}"));
+    let one = |holder: &Holder| format!("pid {} ({}) is {}'s", holder.pid, holder.name, whose(holder.uid));
+    let named: Vec<String> = holders.iter().take(NAMED).map(one).collect();
+    let more = holders.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {} more", number(more as u64)) } else { String::new() };
+    named.join(", ") + &more
+}
+
 /// The same in two words, for the line of the status: how many, and what they are.
 pub(crate) fn in_short(all: &[Attention]) -> Vec<String> {
-    const ORDER: [&str; 11] = [
+    const ORDER: [&str; 12] = [
         "not answering",
         "configuration refused",
+        "beyond control",
         "cannot run",
         "without a configuration",
         "overdue",
@@ -124,15 +169,16 @@ pub(crate) fn in_short(all: &[Attention]) -> Vec<String> {
         let (at, n) = match one {
             Attention::NotAnswering { nodes } => (0, nodes.len() as u64),
             Attention::Refused { .. } => (1, 1),
-            Attention::CannotRun { .. } => (2, 1),
-            Attention::NoConfiguration { .. } => (3, 1),
-            Attention::Overdue { jobs } => (4, jobs.len() as u64),
-            Attention::Dead { count, .. } => (5, *count),
-            Attention::Unusual { .. } => (6, 1),
-            Attention::Stacking { .. } => (7, 1),
-            Attention::Workers { waiting, .. } => (8, *waiting),
-            Attention::Paused(held) => (9, held.jobs.len() as u64),
-            Attention::CannotKeepUp { .. } => (10, 1),
+            Attention::Remains { .. } => (2, 1),
+            Attention::CannotRun { .. } => (3, 1),
+            Attention::NoConfiguration { .. } => (4, 1),
+            Attention::Overdue { jobs } => (5, jobs.len() as u64),
+            Attention::Dead { count, .. } => (6, *count),
+            Attention::Unusual { .. } => (7, 1),
+            Attention::Stacking { .. } => (8, 1),
+            Attention::Workers { waiting, .. } => (9, *waiting),
+            Attention::Paused(held) => (10, held.jobs.len() as u64),
+            Attention::CannotKeepUp { .. } => (11, 1),
         };
         counts[at] += n;
     }

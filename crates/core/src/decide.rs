@@ -71,6 +71,33 @@ crate::words::words! {
     }
 }
 
+impl Code {
+    /// The run in the way does the same, or did it.
+    #[must_use]
+    pub fn is_duplicate(self) -> bool {
+        match self {
+            Self::DuplicateWaiting | Self::DuplicateRunning | Self::DuplicateRecent => true,
+            Self::WithinLimits
+            | Self::ConcurrencyLimit
+            | Self::QueueFull
+            | Self::MergeFull
+            | Self::Paused
+            | Self::UnknownJob
+            | Self::BadArguments
+            | Self::MissingKeyField
+            | Self::TriggerIdReused
+            | Self::Missed
+            | Self::ConcurrentExecutionDetected
+            | Self::Superseded
+            | Self::Preempted
+            | Self::CancelledByHand
+            | Self::CrashBudget
+            | Self::AttemptsUsedUp
+            | Self::Expired => false,
+        }
+    }
+}
+
 /// Why the arguments or the name of a trigger cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {

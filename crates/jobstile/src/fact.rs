@@ -105,8 +105,7 @@ impl Decided {
         }
         let is_skip = self.decision == Decision::Skipped;
         let no_place = matches!(self.code, Code::ConcurrencyLimit | Code::QueueFull);
-        let duplicate = matches!(self.code, Code::DuplicateWaiting | Code::DuplicateRunning | Code::DuplicateRecent);
-        let of_monitoring = duplicate && self.aggressive;
+        let of_monitoring = self.code.is_duplicate() && self.aggressive;
         let message = if is_skip && (no_place || of_monitoring && self.source == Source::Schedule) {
             "Skipping job execution - concurrency limit reached"
         } else if is_skip && of_monitoring {
@@ -135,7 +134,10 @@ impl Came {
             (State::Expired, _) => (Level::Warn, "Run expired"),
             (State::Queued, Some(Outcome::Interrupted)) => (Level::Info, "Run interrupted, starts again"),
             (State::Queued, Some(Outcome::Lost)) => (Level::Warn, "Run lost, starts again"),
-            (State::Queued, Some(_)) => (Level::Warn, "Run could not be started, starts again"),
+            (
+                State::Queued,
+                Some(Outcome::NotStarted | Outcome::Success | Outcome::Failure | Outcome::Timeout | Outcome::Cancelled),
+            ) => (Level::Warn, "Run could not be started, starts again"),
             (State::Queued, None) | (State::Scheduled, _) => return None,
         })
     }

@@ -138,7 +138,7 @@ fn run_of(opened: &Opened, id: RunId) -> Result<(Page, Value), Error> {
         State::Running => page.says("to end it", format!("jobstile cancel {id}")),
         State::Retrying => page.says("now", format!("jobstile retry {id}   (starts it at once)")),
         State::Dead => page.says("again", format!("jobstile retry {id}")),
-        _ => {}
+        State::Scheduled | State::Queued | State::Succeeded | State::Cancelled | State::Refused | State::Expired => {}
     }
     if row.started() {
         page.says("output", format!("jobstile logs {id}"));

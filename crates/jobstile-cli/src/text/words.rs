@@ -59,7 +59,9 @@ pub(crate) fn doing(run: &RunInfo, times: &Times) -> String {
         State::Retrying if row.due > now => format!("will start again {}", times.ago(row.due)),
         State::Retrying => format!("due again since {}", measured(now.since(row.due))),
         State::Scheduled => format!("due {}", times.ago(row.due)),
-        state => format!("{state} {}", times.ago(row.ended_at.unwrap_or(row.due))),
+        state @ (State::Succeeded | State::Dead | State::Cancelled | State::Refused | State::Expired) => {
+            format!("{state} {}", times.ago(row.ended_at.unwrap_or(row.due)))
+        }
     }
 }
 
@@ -89,7 +91,7 @@ pub(crate) fn became(state: State) -> &'static str {
         State::Refused => "was refused",
         State::Running => "is running",
         State::Queued | State::Scheduled | State::Retrying => "is waiting",
-        ended => ended.as_str(),
+        State::Succeeded | State::Expired => state.as_str(),
     }
 }
 

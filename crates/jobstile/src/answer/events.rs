@@ -284,7 +284,7 @@ pub(super) fn of_run(told: &Told<'_>, run: &RunInfo, events: &mut Vec<Event>) {
     let closed = match row.state {
         State::Refused | State::Cancelled | State::Expired => true,
         State::Dead => !dead,
-        _ => false,
+        State::Scheduled | State::Queued | State::Running | State::Retrying | State::Succeeded => false,
     };
     if closed {
         let (state, code, by, who) = (row.state, row.code, row.by_run, row.cancel_by.clone());

@@ -46,7 +46,9 @@ impl Overview {
         let row = &run.row;
         match row.state {
             State::Queued | State::Retrying | State::Scheduled => {}
-            _ => return None,
+            State::Running | State::Succeeded | State::Dead | State::Cancelled | State::Refused | State::Expired => {
+                return None;
+            }
         }
         let job = self.job(&run.job);
         let blocked = job.and_then(|job| blocked(self, job));

@@ -183,8 +183,7 @@ impl Decision {
 
     /// The run whose end tells the caller what it wanted to know.
     fn does_the_work(&self) -> Option<RunId> {
-        let is_same = matches!(self.code, Code::DuplicateWaiting | Code::DuplicateRunning | Code::DuplicateRecent);
-        self.run.or(self.by.filter(|_| is_same && self.decision == What::Skipped))
+        self.run.or(self.by.filter(|_| self.code.is_duplicate() && self.decision == What::Skipped))
     }
 
     /// It became a run of its own.

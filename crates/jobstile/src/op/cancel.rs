@@ -52,7 +52,9 @@ pub(super) fn retry(view: &mut View<'_>, id: RunId, by: &str, source: Source) ->
         State::Scheduled | State::Queued | State::Running => {
             Ok(Retried::Changed(Changed { from, to: from, asked: false }))
         }
-        _ => again(view, &run, by, source),
+        State::Succeeded | State::Dead | State::Cancelled | State::Refused | State::Expired => {
+            again(view, &run, by, source)
+        }
     }
 }
 

@@ -26,7 +26,13 @@ pub(super) fn due(view: &mut View<'_>, max: usize) -> Result<Moved> {
                 match run.state {
                     State::Retrying => retry(view, &mut run)?,
                     State::Scheduled => scheduled(view, &mut run)?,
-                    state => return Err(Error::invariant(format!("run {id} is {state} and due"))),
+                    state @ (State::Queued
+                    | State::Running
+                    | State::Succeeded
+                    | State::Dead
+                    | State::Cancelled
+                    | State::Refused
+                    | State::Expired) => return Err(Error::invariant(format!("run {id} is {state} and due"))),
                 }
                 moved += 1;
             }

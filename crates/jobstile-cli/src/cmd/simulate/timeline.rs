@@ -107,7 +107,17 @@ impl Timeline {
             Code::BadArguments => "its arguments cannot be used",
             Code::MissingKeyField => "a field of its key is missing",
             Code::TriggerIdReused => "its id had other arguments before",
-            _ => "see the code",
+            Code::WithinLimits
+            | Code::DuplicateRecent
+            | Code::MergeFull
+            | Code::Missed
+            | Code::ConcurrentExecutionDetected
+            | Code::Superseded
+            | Code::Preempted
+            | Code::CancelledByHand
+            | Code::CrashBudget
+            | Code::AttemptsUsedUp
+            | Code::Expired => "see the code",
         }
         .to_owned()
     }

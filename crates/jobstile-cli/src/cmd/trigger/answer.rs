@@ -133,7 +133,22 @@ impl<'a> Answer<'a> {
                 Some(n) => format!("all {} places are taken, the first by run {id}, {doing}{usually}", words::number(n.into())),
             },
             Why::QueueFull => format!("no place to wait is left; the first is run {id}'s, {doing}"),
-            _ => format!("run {id}, {doing}"),
+            Why::WithinLimits
+            | Why::DuplicateRecent
+            | Why::MergeFull
+            | Why::Paused
+            | Why::UnknownJob
+            | Why::BadArguments
+            | Why::MissingKeyField
+            | Why::TriggerIdReused
+            | Why::Missed
+            | Why::ConcurrentExecutionDetected
+            | Why::Superseded
+            | Why::Preempted
+            | Why::CancelledByHand
+            | Why::CrashBudget
+            | Why::AttemptsUsedUp
+            | Why::Expired => format!("run {id}, {doing}"),
         }
     }
 

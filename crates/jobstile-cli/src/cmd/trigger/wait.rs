@@ -94,8 +94,15 @@ fn code(run: &RunInfo, last: Option<&AttemptInfo>) -> Code {
         (State::Refused, _) => Code::Skipped,
         (State::Dead, Some(Outcome::Timeout)) => Code::TimedOut,
         (State::Dead, Some(Outcome::Lost)) => Code::Scheduler,
-        (State::Dead, _) => own.filter(|code| *code != 0).map_or(Code::Failed, Code::Command),
-        _ => Code::Failed,
+        (
+            State::Dead,
+            None
+            | Some(Outcome::Success | Outcome::Failure | Outcome::Cancelled | Outcome::Interrupted | Outcome::NotStarted),
+        ) => own.filter(|code| *code != 0).map_or(Code::Failed, Code::Command),
+        (
+            State::Scheduled | State::Queued | State::Running | State::Retrying | State::Cancelled | State::Expired,
+            _,
+        ) => Code::Failed,
     }
 }
 

@@ -86,7 +86,7 @@ impl Reader {
             State::Queued | State::Retrying => {
                 self.all(ask!("runs_waiting"), params![job.0, state, at.0, id.0, piece], run)
             }
-            _ => {
+            State::Succeeded | State::Dead | State::Cancelled | State::Refused | State::Expired => {
                 let since = since.map_or(i64::MIN, |since| since.0);
                 self.all(ask!("runs_ended"), params![job.0, state, at.0, id.0, since, piece], run)
             }
@@ -162,7 +162,7 @@ fn has_any(job: &JobInfo, state: State) -> bool {
         State::Queued => queued > 0,
         State::Running => running > 0,
         State::Retrying => retrying > 0,
-        _ => true,
+        State::Succeeded | State::Dead | State::Cancelled | State::Refused | State::Expired => true,
     }
 }
 

@@ -3,6 +3,8 @@
 #[path = "daemon/mod.rs"]
 mod support;
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use jobstile::core::outcome::Outcome;
@@ -18,21 +20,25 @@ fn alive(pid: &str) -> Option<String> {
 
 /// The keeper of a daemon.
 fn keeper(daemon: &Daemon) -> String {
-    let parent = daemon.0.id().to_string();
-    wait("the keeper", || {
+    child_of(&daemon.0.id().to_string(), "jobstile-keep")
+}
+
+/// The child of this name of a process.
+fn child_of(parent: &str, name: &str) -> String {
+    wait(name, || {
         let processes = std::fs::read_dir("/proc").unwrap().flatten();
         let mut pids = processes.filter_map(|entry| entry.file_name().into_string().ok());
         pids.find(|pid| {
             alive(pid).is_some_and(|stat| {
                 let rest = stat.rsplit_once(") ").unwrap().1;
-                stat.contains("(jobstile-keep)") && rest.split(' ').nth(1) == Some(&parent)
+                stat.contains(&format!("({name})")) && rest.split(' ').nth(1) == Some(parent)
             })
         })
     })
 }
 
 fn signal(pid: &str, name: &str) {
-    assert!(std::process::Command::new("kill").args(["-s", name, pid]).limited().unwrap().status.success());
+    assert!(Command::new("kill").args(["-s", name, "--", pid]).limited().unwrap().status.success());
 }
 
 /// A number that a job wrote down.
@@ -155,4 +161,85 @@ fn a_command_that_can_never_start_ends_dead_with_the_reason() {
     assert_eq!((attempts.len(), attempts[0].exit_code), (1, Some(127)));
     assert!(attempts[0].message.as_deref().unwrap().contains("its interpreter /bin/sh\\r does not exist"));
     assert!(!folder.read("log").contains("can run here again"), "{}", folder.read("log"));
+}
+
+/// A job whose process leaves the tree and holds a lock of the kernel that a second one misses.
+const LEAVES: &str = r#"
+    [jobs.one]
+    shell = """
+    umask 0
+    echo 'echo $$ >> pids; flock -n lock sleep 300 || echo overlap >> overlap' > hidden$$
+    (setsid sh hidden$$ <&- >/dev/null 2>&1 &)
+    echo $$ > main
+    exec sleep 300
+    """
+"#;
+
+/// A folder in which every user may work, with a program that every user can reach.
+fn open_folder() -> Folder {
+    let uid = Command::new("id").arg("-u").limited().unwrap().stdout;
+    assert_eq!(uid, b"0\n", "this test needs root: it starts daemons of other users and in PID namespaces");
+    let folder = Folder::new(LEAVES);
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_jobstile"), folder.path().join("jobstile")).unwrap();
+    folder
+}
+
+/// A daemon in this folder, joined to the others, that this command of util-linux starts.
+fn behind(folder: &Folder, front: &[&str]) -> Daemon {
+    let log = std::fs::File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
+    let mut command = Command::new(front[0]);
+    command.args(&front[1..]).arg(folder.path().join("jobstile")).args(["serve", "--join"]);
+    command.current_dir(folder.path()).without_ours().env("HOME", folder.path());
+    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    Daemon(command.spawn().unwrap_or_else(|error| panic!("this test needs {} (util-linux): {error}", front[0])))
+}
+
+/// The first daemon and its keeper are killed together beside the second, which cannot see what they leave.
+fn nothing_overlaps(folder: &Folder, first: &str, second: impl FnOnce() -> Daemon, end: impl FnOnce()) {
+    let mut client = folder.client();
+    wait("the job", || client.job("one").unwrap());
+    let run = folder.trigger(&mut client, "one").run.unwrap();
+    let attempts = || folder.read("pids").lines().count();
+    wait("an attempt", || (attempts() == 1).then_some(()));
+    let _second = second();
+    wait("the second daemon", || (client.nodes(9).unwrap().len() == 2).then_some(()));
+    let keeper = child_of(first, "jobstile-keep");
+    signal(first, "STOP");
+    signal(&keeper, "KILL");
+    signal(first, "KILL");
+    wait("its word", || folder.read("log").contains("their slots stay taken").then_some(()));
+    assert_eq!(client.run(run).unwrap().unwrap().row.state.as_str(), "running", "it keeps its slot");
+    let told = folder.program().args(["explain", &run.to_string()]).limited().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains(&format!("run {run} of one still lives although its node")), "{told}");
+    assert_eq!(attempts(), 1, "nothing runs beside it");
+    end();
+    wait("one more attempt", || (attempts() == 2).then_some(()));
+    assert_eq!(folder.read("overlap"), "");
+    assert_eq!(client.run(run).unwrap().unwrap().row.lost, 1);
+}
+
+#[test]
+fn two_daemons_of_two_users_never_overlap_after_one_is_killed() {
+    let folder = open_folder();
+    let first = behind(&folder, &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
+    let second = || behind(&folder, &["setpriv", "--reuid=65533", "--regid=65534", "--clear-groups"]);
+    let end = || {
+        signal(&written(&folder, "main"), "KILL");
+        signal(&format!("-{}", written(&folder, "pids")), "KILL");
+    };
+    nothing_overlaps(&folder, &first.0.id().to_string(), second, end);
+}
+
+#[test]
+fn two_daemons_in_two_pid_namespaces_never_overlap_after_one_is_killed() {
+    let folder = open_folder();
+    // The first process of a namespace takes all others along when it ends: the daemon is not the first one.
+    let front =
+        ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", "\"$0\" \"$@\" & wait; sleep 300"];
+    let first = behind(&folder, &front);
+    let shell = child_of(&first.0.id().to_string(), "sh");
+    let daemon = child_of(&shell, "jobstile");
+    nothing_overlaps(&folder, &daemon, || behind(&folder, &front), || signal(&shell, "KILL"));
 }

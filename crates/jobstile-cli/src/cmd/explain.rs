@@ -18,6 +18,9 @@ use crate::text::time::Times;
 use crate::text::words::{self, count};
 use page::Page;
 
+/// How much of a result is shown to people, in characters.
+const RESULT: usize = 200;
+
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -133,6 +136,9 @@ fn run_of(opened: &Opened, id: RunId) -> Result<(Page, Value), Error> {
     }
     held(&mut page, &all.overview, Some(id), &times);
     turned_away(&mut page, &all, &times);
+    if let Some(result) = &all.result {
+        page.says("result", shown(result, id));
+    }
     match row.state {
         State::Running if row.cancel_at.is_some() || all.was_running => {}
         State::Running => page.says("to end it", format!("jobstile cancel {id}")),
@@ -155,6 +161,12 @@ fn held(page: &mut Page, overview: &Overview, only: Option<RunId>, times: &Times
             page.says("held", format!("{} {}", said.says, said.commands.join(" · ")));
         }
     }
+}
+
+// A long result by its beginning, and where the whole of it is.
+fn shown(result: &str, id: RunId) -> String {
+    let shown = jobstile::text::clean_to(result, RESULT);
+    if result.chars().count() <= RESULT { shown } else { format!("{shown}   (jobstile explain {id} -o json has all)") }
 }
 
 // What a run kept from running.

@@ -1,10 +1,10 @@
 //! Why did it not run, and who holds it? One answer for each situation, as somebody reads it.
 
 use insta::assert_snapshot;
-use jobstile::op::{Due, Forget, Op};
+use jobstile::op::{Due, Forget, Op, Settle};
 use jobstile_core::outcome::Outcome;
 
-use crate::world::World;
+use crate::world::{World, settled};
 
 #[test]
 fn one_that_runs_and_turns_its_ticks_away() {
@@ -98,4 +98,26 @@ fn the_same_facts_for_programs() {
     let kinds: Vec<&str> = page["advice"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["doctor", "retry_now", "logs"], "{page:#}");
     assert!(page["sentence"].as_str().unwrap().starts_with("backup is waiting for its retry: "), "{page:#}");
+}
+
+#[test]
+fn a_run_is_explained_with_what_it_gave_back() {
+    let mut world = World::new();
+    for result in [r#"{"rows":3,"note":"a\u001b[31m"}"#.to_owned(), format!("{:?}", "x".repeat(300))] {
+        world.ago(40);
+        let run = world.trigger("strict", "null").run.unwrap();
+        let claimed = world.claim();
+        let settle = settled(&claimed[0], Outcome::Success, None, b"");
+        world.op(Op::Settle(Settle { result: Some(result.clone()), ..settle }));
+        let page = world.run(&["explain", &run.to_string()]).out();
+        let json = world.run(&["explain", &run.to_string(), "-o", "json"]).json();
+        assert_eq!(json["result"], serde_json::from_str::<serde_json::Value>(&result).unwrap(), "{json:#}");
+        match result.len() {
+            ..=200 => assert!(page.contains(&format!("  result    {result}\n")), "{page}"),
+            _ => assert!(page.contains("xxx…") && page.contains(&format!("explain {run} -o json has all)")), "{page}"),
+        }
+    }
+    world.ran("backup", "null", 40, 20, Outcome::Failure, None);
+    assert!(!world.run(&["explain", "3"]).out().contains("result"));
+    assert!(world.run(&["explain", "3", "-o", "json"]).json()["result"].is_null());
 }

@@ -122,6 +122,8 @@ pub struct ExplainedRun {
     pub happened: Vec<Event>,
     /// What it turned away.
     pub turned_away: TurnedAway,
+    /// What it gave back, as JSON; `None` means nothing.
+    pub result: Option<String>,
     /// What it gave way to.
     pub replacement: Option<Replacement>,
     /// A node that lives holds its attempt, as far as anybody knows.
@@ -169,6 +171,7 @@ fn explain<Q: Questions>(asker: &Asker<'_, Q>, run: RunInfo) -> Result<Explained
         unsure: row.state == State::Running && matches!(liveness, None | Some(Liveness::Unknown)),
         waits: overview.waits(&run),
         replacement: replacement(store, &run)?,
+        result: store.result(run.row.id)?,
         happened,
         turned_away,
         overview,

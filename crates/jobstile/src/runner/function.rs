@@ -158,7 +158,7 @@ impl Run {
     }
 
     /// Gives something back to everybody who waits for the run, if the attempt succeeds. The last one holds; at most 64 KiB
-    /// as JSON. It is kept as long as the run is, and shown by `show` and `explain`: no place for secrets.
+    /// as JSON. It is kept as long as the run is, and `explain RUN` shows it: no place for secrets.
     ///
     /// # Errors
     /// [`Kind::Invalid`] if it is not JSON, or too long.

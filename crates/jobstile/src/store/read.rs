@@ -67,6 +67,8 @@ pub trait Questions {
     fn decisions(&self, filter: &DecisionFilter) -> Result<Vec<DecisionInfo>>;
     /// A run.
     fn run(&self, id: RunId) -> Result<Option<RunInfo>>;
+    /// What a run gave back, as JSON; `None` means nothing.
+    fn result(&self, id: RunId) -> Result<Option<String>>;
     /// Runs: live ones first, the one due last before the others; then ended ones, the latest end first.
     fn runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>>;
     /// The run that makes a trigger of this job and key a duplicate.

@@ -63,6 +63,7 @@ pub(crate) fn explained_run(all: &ExplainedRun, sentence: &str) -> Value {
         "waits": all.waits.as_ref().map(waits),
         "happened": all.happened.iter().map(event).collect::<Vec<_>>(),
         "turned_away": turned_away(all.turned_away),
+        "result": super::kept(all.result.as_deref()),
         "sentence": sentence,
     })
 }

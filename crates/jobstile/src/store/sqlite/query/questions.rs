@@ -141,6 +141,10 @@ impl Questions for Reader {
         Self::run(self, id)
     }
 
+    fn result(&self, id: RunId) -> Result<Option<String>> {
+        Self::result(self, id)
+    }
+
     fn runs(&self, filter: &RunFilter) -> Result<Vec<RunInfo>> {
         Self::runs(self, filter)
     }

@@ -170,7 +170,7 @@ impl Run {
         Ok(())
     }
 
-    /// Says how far it is, for `monitor` and others who look.
+    /// Says how far it is. Nothing keeps or shows it yet.
     pub fn progress(&self, done: u64, total: u64, words: &str) {
         self.attempt.progress.tell(Progress::new(done, Some(total), words));
     }

@@ -5,7 +5,6 @@ use crate::error::Error;
 use crate::exit::Code;
 
 // What several verbs share.
-mod able;
 mod changes;
 mod first;
 mod in_force;

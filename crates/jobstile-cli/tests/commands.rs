@@ -10,6 +10,8 @@ mod errors;
 mod explain;
 #[path = "commands/hostile.rs"]
 mod hostile;
+#[path = "commands/lists.rs"]
+mod lists;
 #[path = "commands/look.rs"]
 mod look;
 #[path = "commands/monitor.rs"]

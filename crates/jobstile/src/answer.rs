@@ -5,6 +5,7 @@
 
 mod attention;
 mod changes;
+mod decisions;
 mod events;
 mod job;
 mod key;
@@ -13,6 +14,7 @@ mod nodes;
 mod overview;
 mod remains;
 mod run;
+mod runs;
 
 use jobstile_core::id::{Fence, RunId};
 use jobstile_core::time::Time;
@@ -22,6 +24,7 @@ use crate::store::read::NodeInfo;
 pub use crate::store::read::Questions;
 pub use attention::{Attention, PausedAlike};
 pub use changes::{Changes, Held};
+pub use decisions::together;
 pub use events::{Event, What};
 pub use job::{Advice, Explained, InTheWay, Job, NextTick, Pattern, Rule, Running, Standing, Unusual};
 pub use key::{KeyAnswer, KeyHolder};
@@ -30,6 +33,7 @@ pub use nodes::{Live, Node, SILENCE};
 pub use overview::Overview;
 pub use remains::Remains;
 pub use run::{ExplainedRun, Replacement, Waits};
+pub use runs::{ListedRun, Runs};
 
 /// Says of each of these attempts what is left of it.
 pub type Trees<'a> = dyn Fn(&[(RunId, Fence)]) -> Vec<Tree> + 'a;

@@ -339,7 +339,9 @@ fn a_look_at_many_jobs_asks_as_many_questions_as_one_at_two() {
     let asked = |world: &World| {
         let client = world.client();
         let jobs = client.overview(None).unwrap().jobs.len();
-        (jobs, client.asked())
+        let looked = client.asked();
+        let runs = client.list(&RunFilter::default()).unwrap().runs.len();
+        (jobs, looked, runs, client.asked())
     };
     let few = asked(&world);
     let policy = || Policy::new(false, None);
@@ -357,8 +359,8 @@ fn a_look_at_many_jobs_asks_as_many_questions_as_one_at_two() {
         world.trigger(&format!("job_{n}"), "null");
     }
     let many = asked(&world);
-    assert_eq!((few.0, many.0), (2, 302));
-    assert_eq!(few.1, many.1, "statements");
+    assert_eq!((few.0, many.0, few.2, many.2), (2, 302, 0, 300));
+    assert_eq!((few.1, few.3), (many.1, many.3), "statements");
 }
 
 #[test]

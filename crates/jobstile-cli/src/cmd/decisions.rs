@@ -67,8 +67,8 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     }
     let times = Times::here(client.now());
     let at = format!("AT ({})", times.zone());
-    let mut table = Table::new(&[at.as_str(), "JOB", "FROM", "DECISION", "CODE", ">RUN", ">BY", ">TIMES", "WHO"]);
-    for decision in &decisions {
+    let mut table = Table::new(&[at.as_str(), "JOB", "FROM", "DECISION", "CODE", ">RUN", ">BY", ">TIMES", "SINCE", "WHO"]);
+    for decision in &jobstile::answer::together(&decisions) {
         table.row(cells(decision, &times));
     }
     text::out(&table.render(text::colour_on_stdout()))?;
@@ -94,14 +94,17 @@ fn place(text: &str) -> Result<DecisionPlace, String> {
     parsed.ok_or_else(|| "not a place\nwrite what the end of the page before says".to_owned())
 }
 
-fn cells(decision: &DecisionInfo, times: &Times) -> [Cell; 9] {
+fn cells(decision: &DecisionInfo, times: &Times) -> [Cell; 10] {
     let number = |id: Option<jobstile_core::id::RunId>| id.map_or(String::new(), |id| id.to_string());
     let paint = match decision.decision.as_str() {
         "admitted" => Paint::Good,
         "rejected" | "missed" => Paint::Bad,
         _ => Paint::Attention,
     };
-    let times_said = if decision.count > 1 { words::number(decision.count) } else { String::new() };
+    let (many, since) = match decision.count {
+        1 => (String::new(), String::new()),
+        n => (words::number(n), times.at(decision.first_at)),
+    };
     [
         Cell::from(times.at(decision.last_at)),
         Cell::from(&*decision.job),
@@ -110,7 +113,8 @@ fn cells(decision: &DecisionInfo, times: &Times) -> [Cell; 9] {
         Cell::from(decision.code.as_str()),
         Cell::from(number(decision.run)),
         Cell::from(number(decision.by)),
-        Cell::from(times_said),
+        Cell::from(many),
+        Cell::from(since),
         Cell::new(&decision.by_whom, Paint::Faint),
     ]
 }

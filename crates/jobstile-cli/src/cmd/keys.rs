@@ -1,6 +1,7 @@
 //! `keys`: who holds what: the live runs, by job and key.
 
-use jobstile::client::{RunFilter, RunInfo};
+use jobstile::answer::ListedRun;
+use jobstile::client::RunFilter;
 use jobstile_core::run::State;
 
 use crate::args::{Global, Output};
@@ -26,17 +27,21 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let opened = open(global)?;
-    let client = &opened.client;
     if let Some(job) = &args.job {
         opened.job(job)?;
     }
     let states = vec![State::Running, State::Queued, State::Retrying];
-    let mut runs = client.runs(&RunFilter { job: args.job, states, limit: SHOWN, ..RunFilter::default() })?;
+    let filter = RunFilter { job: args.job, states, limit: SHOWN, ..RunFilter::default() };
+    let answer = opened.client.list(&filter)?;
+    let (now, mut runs) = (answer.overview.at, answer.runs);
     let full = runs.len() == SHOWN;
-    runs.retain(|run| run.row.identity.has_key());
-    runs.sort_by(|a, b| (&a.job, &a.row.key, a.row.first_due, a.row.id).cmp(&(&b.job, &b.row.key, b.row.first_due, b.row.id)));
+    runs.retain(|run| run.run.row.identity.has_key());
+    runs.sort_by(|a, b| {
+        let (a, b) = (&a.run, &b.run);
+        (&a.job, &a.row.key, a.row.first_due, a.row.id).cmp(&(&b.job, &b.row.key, b.row.first_due, b.row.id))
+    });
     if global.output != Output::Table {
-        let all = runs.iter().map(json::run).collect();
+        let all = runs.iter().map(|run| json::answer::listed(run, now)).collect();
         text::out(&json::list("keys", all, serde_json::json!({}), global.output == Output::Jsonl))?;
         return Ok(Code::Done);
     }
@@ -46,15 +51,15 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     }
     let mut table = Table::new(&["JOB", "KEY", ">RUN", "STATE", ">FOR", ">TURNED AWAY", "NODE"]);
     for run in &runs {
-        let turned_away = client.refusals_by(run.row.id)?.count;
+        let (row, turned_away) = (&run.run.row, run.turned_away.count);
         table.row([
-            Cell::from(&*run.job),
+            Cell::from(&*run.run.job),
             Cell::from(key(run)),
-            Cell::from(run.row.id.to_string()),
-            Cell::from(run.row.state.as_str()),
-            Cell::from(measured(client.now().since(run.row.claimed_at.unwrap_or(run.row.first_due)))),
-            Cell::from(if turned_away > 0 { turned_away.to_string() } else { String::new() }),
-            Cell::new(run.row.node.as_deref().map_or(String::new(), |node| opened.node_name(node)), Paint::Faint),
+            Cell::from(row.id.to_string()),
+            Cell::new(words::state(run), if run.was_running { Paint::Attention } else { Paint::Plain }),
+            Cell::from(measured(now.since(row.claimed_at.unwrap_or(row.first_due)))),
+            Cell::from(if turned_away > 0 { words::number(turned_away) } else { String::new() }),
+            Cell::new(run.node.as_deref().unwrap_or_default(), Paint::Faint),
         ]);
     }
     text::out(&table.render(text::colour_on_stdout()))?;
@@ -65,6 +70,6 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     Ok(Code::Done)
 }
 
-fn key(run: &RunInfo) -> String {
-    words::key(&run.row.key).unwrap_or_else(|| "(the job itself)".to_owned())
+fn key(run: &ListedRun) -> String {
+    words::key(&run.run.row.key).unwrap_or_else(|| "(the job itself)".to_owned())
 }

@@ -1,11 +1,9 @@
 //! `ls`: the jobs, when they fire and where they stand.
 
-use jobstile::client::{JobInfo, RunFilter};
-use jobstile_core::run::State;
+use jobstile::answer::{InTheWay, Job, Overview};
 use serde_json::{Value, json};
 
-use crate::cmd::able::cannot_run;
-use crate::cmd::open::{Opened, open};
+use crate::cmd::open::open;
 use crate::args::{Global, Output};
 use crate::error::Error;
 use crate::exit::Code;
@@ -13,7 +11,7 @@ use crate::text;
 use crate::text::duration::short;
 use crate::text::table::{Cell, Paint, Table};
 use crate::text::time::Times;
-use crate::text::{json, words};
+use crate::text::words::{self, standing};
 
 /// Next instants in JSON.
 const INSTANTS: usize = 3;
@@ -30,18 +28,13 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let opened = open(global)?;
-    let now = opened.client.now();
-    let (jobs, former): (Vec<JobInfo>, Vec<JobInfo>) =
-        opened.client.jobs()?.into_iter().partition(|job| args.all || job.policy.is_some());
-    let stuck = cannot_run(&opened)?;
+    let overview = opened.client.overview(None)?;
+    let (jobs, former): (Vec<&Job>, Vec<&Job>) =
+        overview.jobs.iter().partition(|job| args.all || job.is_current());
     if global.output != Output::Table {
-        let all = jobs.iter().map(|job| {
-            let mut one = json::job(job, now, INSTANTS);
-            one["cannot_run"] = stuck.get(&*job.name).map_or(Value::Null, |why| why.as_str().into());
-            one
-        });
-        let switches = json!({ "switches": json::switches(opened.client.switches()?) });
-        text::out(&json::list("jobs", all.collect(), switches, global.output == Output::Jsonl))?;
+        let all = jobs.iter().map(|job| as_json(&overview, job)).collect();
+        let switches = json!({ "switches": text::json::switches(overview.switches) });
+        text::out(&text::json::list("jobs", all, switches, global.output == Output::Jsonl))?;
         return Ok(Code::Done);
     }
     if jobs.is_empty() {
@@ -52,61 +45,70 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
         text::suggest(&["jobstile serve loads yours; jobstile init writes a first one".to_owned()]);
         return Ok(Code::Done);
     }
-    let times = Times::here(now);
-    let next = format!("NEXT ({})", times.zone());
-    let mut table = Table::new(&["JOB", "", ">EVERY", next.as_str(), "NOW", "LAST END", "NOTE"]);
-    for job in &jobs {
-        let (note, paint) = note(job, stuck.get(&*job.name), &times);
-        let last = last_end(&opened, job, &times)?;
-        table.row([
-            (&*job.name).into(),
-            if job.policy.as_ref().is_some_and(|policy| policy.monitoring) { "M" } else { "" }.into(),
-            every(job).into(),
-            job.fires(now, 1).first().map_or(String::new(), |at| times.at(*at)).into(),
-            words::live(job.tally).into(),
-            last,
-            Cell::new(note, paint),
-        ]);
-    }
-    text::out(&table.render(text::colour_on_stdout()))?;
+    text::out(&table(&overview, &jobs).render(text::colour_on_stdout()))?;
     Ok(Code::Done)
 }
 
-fn every(job: &JobInfo) -> String {
-    match job.policy.as_ref() {
-        None => String::new(),
-        Some(policy) => match policy.schedule {
-            None => "-".into(),
-            Some(_) if !policy.enabled => "off".into(),
-            Some(schedule) => short(schedule.every),
-        },
+fn as_json(overview: &Overview, job: &Job) -> Value {
+    let mut one = text::json::job(&job.info, overview.at, INSTANTS);
+    one["cannot_run"] = job.cannot_run.as_deref().map(standing::cannot_run).into();
+    one["runs"]["running"] = (job.info.tally.running - job.orphans()).into();
+    one["runs"]["was_running"] = job.orphans().into();
+    one["in_the_way"] = overview.stops(job).as_ref().map(text::json::answer::in_the_way).into();
+    one
+}
+
+fn table(overview: &Overview, jobs: &[&Job]) -> Table {
+    let times = Times::here(overview.at);
+    let next = format!("NEXT ({})", times.zone());
+    let mut table = Table::new(&["JOB", "", ">EVERY", next.as_str(), "NOW", "LAST END", "NOTE"]);
+    for job in jobs {
+        let (note, paint) = note(overview, job, &times);
+        table.row([
+            (&*job.info.name).into(),
+            if job.is_monitoring() { "M" } else { "" }.into(),
+            every(job).into(),
+            job.info.fires(overview.at, 1).first().map_or(String::new(), |at| times.at(*at)).into(),
+            standing::tally(job).into(),
+            last_end(job, &times),
+            Cell::new(note, paint),
+        ]);
+    }
+    table
+}
+
+fn every(job: &Job) -> String {
+    match (&job.info.policy, job.every()) {
+        (None, _) => String::new(),
+        (Some(_), None) => "-".to_owned(),
+        (Some(_), Some(_)) if job.is_off() => "off".to_owned(),
+        (Some(_), Some(every)) => short(every),
     }
 }
 
-fn last_end(opened: &Opened, job: &JobInfo, times: &Times) -> Result<Cell, Error> {
-    let terminal = State::ALL.iter().copied().filter(|state| state.is_terminal()).collect();
-    let filter = RunFilter { job: Some(job.name.to_string()), states: terminal, limit: 1, ..RunFilter::default() };
-    Ok(match opened.client.runs(&filter)?.pop() {
-        None => "".into(),
-        Some(run) => {
+fn last_end(job: &Job, times: &Times) -> Cell {
+    job.last.as_ref().map_or_else(
+        || "".into(),
+        |run| {
             let ago = times.ago(run.row.ended_at.unwrap_or(run.row.due));
             Cell::new(format!("{} {ago}", run.row.state), words::paint(run.row.state))
-        }
-    })
+        },
+    )
 }
 
-fn note(job: &JobInfo, stuck: Option<&String>, times: &Times) -> (String, Paint) {
-    let Some(policy) = &job.policy else { return ("not in the policy any more".into(), Paint::Faint) };
-    if let Some(pause) = job.paused(times.now()) {
-        let until = pause.until.map_or(String::new(), |until| format!(" until {}", times.at(until)));
-        let why = pause.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
-        return (format!("paused by {}{until}{why}", pause.by), Paint::Attention);
+// That nobody works on the store is said once, for all of them.
+fn note(overview: &Overview, job: &Job, times: &Times) -> (String, Paint) {
+    let Some(way) = overview.stops(job) else { return (String::new(), Paint::Plain) };
+    match &way {
+        InTheWay::NoConfiguration { .. } => {
+            let paint = if job.is_current() { Paint::Bad } else { Paint::Faint };
+            (standing::reason(&way, times), paint)
+        }
+        InTheWay::CannotRun(_) => (standing::reason(&way, times), Paint::Bad),
+        InTheWay::SwitchedOff(_) => (standing::reason(&way, times), Paint::Faint),
+        InTheWay::Paused(_) | InTheWay::Overdue { .. } | InTheWay::ClockBehind { .. } | InTheWay::Run { .. } => {
+            (standing::reason(&way, times), Paint::Attention)
+        }
+        InTheWay::NoDaemon { .. } => (String::new(), Paint::Plain),
     }
-    if let Some(why) = stuck {
-        return (format!("no node can run it: {why}"), Paint::Bad);
-    }
-    if !policy.enabled {
-        return (format!("switched off: {}", words::origin_of(&job.origins, "enabled")), Paint::Faint);
-    }
-    (String::new(), Paint::Plain)
 }

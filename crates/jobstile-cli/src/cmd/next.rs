@@ -1,11 +1,12 @@
 //! `next`: what starts by itself, and when.
 
-use jobstile::client::{JobInfo, RunInfo};
+use jobstile::answer::{InTheWay, Job, Overview, Waits};
+use jobstile::client::RunInfo;
 use jobstile_core::run::State;
 use jobstile_core::time::Time;
 use serde_json::{Value, json};
 
-use crate::cmd::open::{Opened, open};
+use crate::cmd::open::open;
 use crate::args::value::up_to;
 use crate::args::{Global, Output};
 use crate::error::Error;
@@ -13,7 +14,8 @@ use crate::exit::Code;
 use crate::text;
 use crate::text::table::Table;
 use crate::text::time::Times;
-use crate::text::{json, words};
+use crate::text::json;
+use crate::text::words::{count, standing};
 
 /// Arguments of `next`.
 #[derive(Debug, clap::Args)]
@@ -29,26 +31,25 @@ pub(crate) struct Args {
 }
 
 /// Something that is to come.
-struct Coming {
+struct Coming<'a> {
     at: Time,
-    job: String,
-    what: What,
+    job: &'a Job,
+    what: What<'a>,
 }
 
-enum What {
+enum What<'a> {
     Tick,
-    Run(Box<RunInfo>),
+    Run(&'a RunInfo, Option<Waits>),
 }
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let opened = open(global)?;
-    let jobs = match &args.job {
-        Some(job) => vec![opened.job(job)?],
-        None => opened.client.jobs()?,
-    };
-    let times = Times::here(opened.client.now());
-    let limit = usize::from(args.limit);
-    let coming = coming(&opened, &jobs, args.job.as_deref(), limit)?;
+    if let Some(job) = &args.job {
+        opened.job(job)?;
+    }
+    let overview = opened.client.overview(args.job.as_deref())?;
+    let times = Times::here(overview.at);
+    let coming = coming(&overview, usize::from(args.limit));
     if global.output != Output::Table {
         let all = coming.iter().map(Coming::as_json).collect();
         text::out(&json::list("next", all, Value::Null, global.output == Output::Jsonl))?;
@@ -60,73 +61,76 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
         let at = format!("AT ({})", times.zone());
         let mut table = Table::new(&[at.as_str(), "IN", "JOB", "WHAT"]);
         for one in &coming {
-            let what = match &one.what {
-                What::Tick => "tick".to_owned(),
-                What::Run(run) if run.row.state == State::Retrying => {
-                    format!("run {} again, attempt {}", run.row.id, run.row.claims + 1)
-                }
-                What::Run(run) => format!("run {}", run.row.id),
-            };
             table.row([
                 times.at(one.at).into(),
                 times.ago(one.at).trim_start_matches("in ").into(),
-                one.job.as_str().into(),
-                what.into(),
+                (&*one.job.info.name).into(),
+                one.what.in_words(&times).into(),
             ]);
         }
         text::out(&table.render(text::colour_on_stdout()))?;
     }
-    for job in &jobs {
-        quiet(job, &times);
+    for job in overview.jobs.iter().filter(|job| job.every().is_some()) {
+        quiet(&overview, job, &times);
     }
     Ok(Code::Done)
 }
 
-fn coming(opened: &Opened, jobs: &[JobInfo], only: Option<&str>, limit: usize) -> Result<Vec<Coming>, Error> {
-    let now = opened.client.now();
-    let mut all: Vec<Coming> = jobs
-        .iter()
-        .flat_map(|job| {
-            let name = job.name.to_string();
-            job.fires(now, limit).into_iter().map(move |at| Coming { at, job: name.clone(), what: What::Tick })
-        })
-        .collect();
-    // Of one job there may be many others before its first one.
-    let asked = if only.is_some() { jobstile::client::MAX_PAGE } else { limit };
-    for run in opened.client.upcoming(asked)? {
-        if only.is_none_or(|only| only == &*run.job) {
-            all.push(Coming { at: run.row.due, job: run.job.to_string(), what: What::Run(Box::new(run)) });
+fn coming<'a>(overview: &'a Overview, limit: usize) -> Vec<Coming<'a>> {
+    let of = |job: &'a Job| {
+        let ticks = job.info.fires(overview.at, limit).into_iter().map(move |at| Coming { at, job, what: What::Tick });
+        let runs = job.upcoming.iter().take(limit);
+        ticks.chain(runs.map(move |run| Coming { at: run.row.due, job, what: What::Run(run, overview.waits(run)) }))
+    };
+    let mut all: Vec<Coming<'a>> = overview.jobs.iter().flat_map(of).collect();
+    all.sort_by(|a, b| (a.at, &a.job.info.name).cmp(&(b.at, &b.job.info.name)));
+    all.truncate(limit);
+    all
+}
+
+// A job that does not fire although it has a schedule, or whose ticks lead to nothing. That nobody works on the store is
+// said before.
+fn quiet(overview: &Overview, job: &Job, times: &Times) {
+    let Some(way) = overview.stops(job) else { return };
+    let then = match &way {
+        InTheWay::NoDaemon { .. } | InTheWay::NoConfiguration { .. } | InTheWay::Run { .. } => return,
+        InTheWay::Paused(_) => match job.info.tally.waiting() {
+            0 => ": its ticks are skipped".to_owned(),
+            n => format!(": its ticks are skipped, and {} wait", count(n, "run")),
+        },
+        InTheWay::CannotRun(_)
+        | InTheWay::SwitchedOff(_)
+        | InTheWay::Overdue { .. }
+        | InTheWay::ClockBehind { .. } => String::new(),
+    };
+    text::say_line(&format!("{} {}{then}", job.info.name, standing::blocked(&way, times)));
+}
+
+impl What<'_> {
+    // A run that waits for its time alone needs no reason.
+    fn in_words(&self, times: &Times) -> String {
+        let (run, waits) = match self {
+            Self::Tick => return "tick".to_owned(),
+            Self::Run(run, waits) => (run, waits),
+        };
+        let what = match run.row.state {
+            State::Retrying => format!("run {} again, attempt {}", run.row.id, run.row.claims + 1),
+            _ => format!("run {}", run.row.id),
+        };
+        match waits {
+            None | Some(Waits::Retry(_) | Waits::Later(_)) => what,
+            Some(waits) => format!("{what}: {}", standing::waits(waits, times)),
         }
     }
-    all.sort_by(|a, b| (a.at, &a.job).cmp(&(b.at, &b.job)));
-    all.truncate(limit);
-    Ok(all)
 }
 
-// Jobs that do not fire although they have a schedule, or whose ticks lead to nothing.
-fn quiet(job: &JobInfo, times: &Times) {
-    let Some(policy) = &job.policy else { return };
-    if policy.schedule.is_none() {
-        return;
-    }
-    if !policy.enabled {
-        text::say_line(&format!("{} is switched off: {}", job.name, words::origin_of(&job.origins, "enabled")));
-    } else if let Some(pause) = job.paused(times.now()) {
-        let until = pause.until.map_or(String::new(), |until| format!(" until {}", times.at(until)));
-        let waiting = match job.tally.waiting() {
-            0 => String::new(),
-            n => format!(", and {} wait", words::count(n, "run")),
-        };
-        text::say_line(&format!("{} is paused{until}: its ticks are skipped{waiting}", job.name));
-    }
-}
-
-impl Coming {
+impl Coming<'_> {
     fn as_json(&self) -> Value {
-        let (run, what) = match &self.what {
-            What::Tick => (Value::Null, "tick"),
-            What::Run(run) => (json::id(run.row.id), run.row.state.as_str()),
+        let (run, what, waits) = match &self.what {
+            What::Tick => (Value::Null, "tick", None),
+            What::Run(run, waits) => (json::id(run.row.id), run.row.state.as_str(), waits.as_ref()),
         };
-        json!({ "at": json::time(self.at), "job": self.job, "what": what, "run": run })
+        let waits = waits.map(json::answer::waits);
+        json!({ "at": json::time(self.at), "job": &*self.job.info.name, "what": what, "run": run, "waits": waits })
     }
 }

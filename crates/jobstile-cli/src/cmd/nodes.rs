@@ -1,5 +1,6 @@
 //! `nodes`: the processes that work on the store, and what each can run.
 
+use jobstile::answer::Node;
 use jobstile::client::Liveness;
 
 use crate::args::{Global, Output};
@@ -27,49 +28,46 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let opened = open_quietly(global)?;
-    let client = &opened.client;
-    let mut nodes = client.nodes(SHOWN)?;
-    nodes.retain(|node| args.all || node.liveness != Liveness::Ended);
+    let overview = opened.client.overview(None)?;
+    let listed = |node: &&Node| args.all || node.info.liveness != Liveness::Ended;
+    let nodes: Vec<&Node> = overview.nodes.iter().filter(listed).take(SHOWN).collect();
     if global.output != Output::Table {
-        let all: Result<Vec<_>, Error> =
-            nodes.iter().map(|node| Ok(json::node(node, &client.offers(&node.row.id)?))).collect();
-        text::out(&json::list("nodes", all?, serde_json::json!({}), global.output == Output::Jsonl))?;
+        let all = nodes.iter().map(|node| json::node(&node.info, &node.offers)).collect();
+        text::out(&json::list("nodes", all, serde_json::json!({}), global.output == Output::Jsonl))?;
         return Ok(Code::Done);
     }
     if nodes.is_empty() {
         text::say_line(&format!("no node works on {}; those that have left: jobstile nodes --all", opened.shown));
         return Ok(Code::Done);
     }
-    let times = Times::here(client.now());
-    let running = client.running(10_000)?;
+    let times = Times::here(overview.at);
     let mut table = Table::new(&["NODE", "KIND", "STATE", "SEEN", "UP", ">BUSY", ">WORKERS", "USER", ">PID", "CANNOT RUN"]);
-    for node in &nodes {
-        let busy = running.iter().filter(|run| run.row.node.as_deref() == Some(&node.row.id)).count();
-        let paint = match node.liveness {
-            Liveness::Alive => Paint::Good,
-            Liveness::Gone | Liveness::Unknown => Paint::Attention,
-            Liveness::Ended => Paint::Faint,
-        };
-        let until = node.ended_at.unwrap_or(client.now());
-        let cannot: Vec<String> = client
-            .offers(&node.row.id)?
-            .into_iter()
-            .filter(|_| node.liveness == Liveness::Alive)
-            .filter_map(|offer| offer.reason.map(|reason| format!("{}: {reason}", offer.job)))
-            .collect();
-        table.row([
-            Cell::from(&node.row.name),
-            Cell::from(&node.row.kind),
-            Cell::new(node.liveness.as_str(), paint),
-            Cell::from(times.ago(node.seen_at)),
-            Cell::from(measured(until.since(node.started_at))),
-            Cell::from(busy.to_string()),
-            Cell::from(node.row.workers.to_string()),
-            Cell::from(&node.row.user),
-            Cell::from(node.row.pid.to_string()),
-            Cell::new(cannot.join("; "), Paint::Attention),
-        ]);
+    for node in nodes {
+        table.row(cells(node, &times));
     }
     text::out(&table.render(text::colour_on_stdout()))?;
     Ok(Code::Done)
+}
+
+fn cells(node: &Node, times: &Times) -> [Cell; 10] {
+    let (info, row) = (&node.info, &node.info.row);
+    let paint = match info.liveness {
+        Liveness::Alive => Paint::Good,
+        Liveness::Gone | Liveness::Unknown => Paint::Attention,
+        Liveness::Ended => Paint::Faint,
+    };
+    let cannot = node.cannot_run().filter(|_| node.alive());
+    let cannot: Vec<String> = cannot.map(|(job, why)| format!("{job}: {why}")).collect();
+    [
+        Cell::from(&row.name),
+        Cell::from(&row.kind),
+        Cell::new(info.liveness.as_str(), paint),
+        Cell::from(times.ago(info.seen_at)),
+        Cell::from(measured(node.until(times.now()).since(info.started_at))),
+        Cell::from(node.busy.to_string()),
+        Cell::from(row.workers.to_string()),
+        Cell::from(&row.user),
+        Cell::from(row.pid.to_string()),
+        Cell::new(cannot.join("; "), Paint::Attention),
+    ]
 }

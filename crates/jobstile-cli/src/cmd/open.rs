@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::exit::Code;
 use crate::text;
 use crate::text::time::Times;
+use crate::text::words;
 
 /// Nodes that are looked at.
 const NODES: usize = 200;
@@ -278,6 +279,15 @@ impl Opened {
         Ok(format!("({jobs} {noun}{whose})      all of them: jobstile ls"))
     }
 
+    /// Why no live node can run a job; `None` if one can, or nobody lives.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(crate) fn cannot_run(&self, name: &str) -> Result<Option<String>, Error> {
+        let overview = self.client.overview(Some(name))?;
+        Ok(overview.job(name).and_then(|job| job.cannot_run.as_deref()).map(words::standing::cannot_run))
+    }
+
     /// A run by its number.
     ///
     /// # Errors
@@ -299,12 +309,6 @@ impl Opened {
             _ if next.0 == 1 => Error::new(Code::NotFound, what).hint("nothing has run here yet"),
             _ => Error::new(Code::NotFound, what).hint(format!("the newest is {}: jobstile runs", next.0 - 1)),
         })
-    }
-
-    /// A node's readable name, by its id.
-    pub(crate) fn node_name(&self, id: &str) -> String {
-        let known = self.client.node(id).ok().flatten();
-        known.map_or_else(|| id.chars().take(8).collect(), |node| self.named(&node))
     }
 
     /// A node's readable name; where a live one has the same, with its pid.

@@ -1,11 +1,12 @@
 //! `runs`: what runs, waits and has run.
 
-use jobstile::client::{RunFilter, RunInfo};
+use jobstile::answer::ListedRun;
+use jobstile::client::RunFilter;
 use jobstile_core::id::RunId;
 use jobstile_core::run::State;
 use serde_json::{Value, json};
 
-use super::open::{Opened, open, run_id};
+use super::open::{open, run_id};
 use crate::args::value::up_to;
 use crate::args::{Global, Output};
 use crate::error::Error;
@@ -46,21 +47,21 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     if let Some(after) = args.after {
         opened.run(after)?;
     }
-    let now = opened.client.now();
     let limit = usize::from(args.limit);
     let filter = RunFilter {
         job: args.job.clone(),
         states: if args.failed { vec![State::Retrying, State::Dead, State::Expired] } else { vec![] },
-        since: args.since.map(|since| now.minus(since)),
+        since: args.since.map(|since| opened.client.now().minus(since)),
         after: args.after,
         limit: limit + 1,
     };
-    let mut runs = opened.client.runs(&filter)?;
+    let answer = opened.client.list(&filter)?;
+    let (now, mut runs) = (answer.overview.at, answer.runs);
     let more = runs.len() > limit;
     runs.truncate(limit);
-    let next = runs.last().filter(|_| more).map(|last| last.row.id);
+    let next = runs.last().filter(|_| more).map(|last| last.run.row.id);
     if global.output != Output::Table {
-        let all = runs.iter().map(json::run).collect();
+        let all = runs.iter().map(|run| json::answer::listed(run, now)).collect();
         let next = json!({ "after": next.map_or(Value::Null, json::id) });
         text::out(&json::list("runs", all, next, global.output == Output::Jsonl))?;
         return Ok(Code::Done);
@@ -69,7 +70,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
         text::say_line(&format!("no {}runs{}", if args.failed { "failed " } else { "" }, of(&args)));
         return Ok(Code::Done);
     }
-    text::out(&table(&opened, &runs, &Times::here(now))?)?;
+    text::out(&table(&runs, &Times::here(now)))?;
     text::suggest(&hints(&args, &runs, next));
     Ok(Code::Done)
 }
@@ -80,40 +81,27 @@ fn of(args: &Args) -> String {
     format!("{job}{since}")
 }
 
-fn table(opened: &Opened, runs: &[RunInfo], times: &Times) -> Result<String, Error> {
+fn table(runs: &[ListedRun], times: &Times) -> String {
     let started = format!("STARTED ({})", times.zone());
     let mut table = Table::new(&[">RUN", "JOB", "STATE", started.as_str(), ">TOOK", ">ATTEMPT", "ARGUMENTS", "WHY"]);
     for run in runs {
-        let row = &run.row;
+        let row = &run.run.row;
+        let paint = if run.was_running { Paint::Attention } else { words::paint(row.state) };
         table.row([
             row.id.to_string().into(),
-            (&*run.job).into(),
-            Cell::new(row.state.as_str(), words::paint(row.state)),
+            (&*run.run.job).into(),
+            Cell::new(words::state(run), paint),
             row.claimed_at.map_or(String::new(), |at| times.at(at)).into(),
-            words::took(run, times).into(),
+            run.took(times.now()).map_or(String::new(), duration::measured).into(),
             if row.claims > 1 { row.claims.to_string() } else { String::new() }.into(),
             Cell::new(jobstile::text::clean_to(row.args.as_deref().unwrap_or_default(), 40), Paint::Faint),
-            why(opened, run, times)?.into(),
+            words::why(run, times).into(),
         ]);
     }
-    Ok(table.render(text::colour_on_stdout()))
+    table.render(text::colour_on_stdout())
 }
 
-// What failed says what the failure was.
-fn why(opened: &Opened, run: &RunInfo, times: &Times) -> Result<String, Error> {
-    let why = words::why(run, times);
-    if !matches!(run.row.state, State::Dead | State::Retrying) {
-        return Ok(why);
-    }
-    let last = opened.client.attempts(run.row.id)?.pop().and_then(|attempt| attempt.message);
-    Ok(match last {
-        Some(message) if run.row.state == State::Retrying => format!("{why}: {message}"),
-        Some(message) => message,
-        None => why,
-    })
-}
-
-fn hints(args: &Args, runs: &[RunInfo], next: Option<RunId>) -> Vec<String> {
+fn hints(args: &Args, runs: &[ListedRun], next: Option<RunId>) -> Vec<String> {
     let mut lines = vec![];
     if let Some(next) = next {
         let job = args.job.as_ref().map_or(String::new(), |job| format!(" {job}"));
@@ -121,8 +109,8 @@ fn hints(args: &Args, runs: &[RunInfo], next: Option<RunId>) -> Vec<String> {
         let since = args.since.map_or(String::new(), |since| format!(" --since '{}'", duration::short(since)));
         lines.push(format!("more: jobstile runs{job}{failed}{since} --after {next}"));
     }
-    if let Some(dead) = runs.iter().find(|run| run.row.state == State::Dead) {
-        lines.push(format!("what it printed: jobstile logs {0}      once more: jobstile retry {0}", dead.row.id));
+    if let Some(dead) = runs.iter().find(|run| run.run.row.state == State::Dead) {
+        lines.push(format!("what it printed: jobstile logs {0}      once more: jobstile retry {0}", dead.run.row.id));
     }
     lines
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jobstile::client::{JobInfo, RunFilter, VersionInfo};
-use jobstile_core::policy::{KeyRule, Places, Policy, Rules, Switches, Until};
-use jobstile_core::run::State;
+use jobstile::answer::Explained;
+use jobstile::client::{JobInfo, VersionInfo};
+use jobstile_core::policy::{Places, Policy, Rules};
 use serde_json::{Value, json};
 
-use crate::cmd::able::cannot_run;
 use crate::cmd::open::{Opened, open};
 use crate::args::{Global, Output};
 use crate::config::environment::Environment;
@@ -21,8 +20,6 @@ use crate::text::{json, words};
 
 /// Next instants that are shown.
 const INSTANTS: usize = 3;
-/// Live runs that are named.
-const LIVE: usize = 3;
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
@@ -37,80 +34,48 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
     let opened = open(global)?;
-    let job = opened.job(&args.job)?;
+    let Some(all) = opened.client.explain(&args.job)? else { return Err(opened.no_job(&args.job)?) };
     let switches = opened.client.switches_from()?;
-    let now = opened.client.now();
-    let shown = Shown { opened: &opened, job: &job, switches, times: Times::here(now) };
+    let shown = Shown { opened: &opened, job: &all.job.info, switches, times: Times::here(all.overview.at), all: &all };
     let text = match global.output {
         Output::Table => shown.report()?,
         Output::Json => text::json::document(&shown.as_json()?, false),
         Output::Jsonl => json::document(&shown.as_json()?, true),
     };
     text::out(&text)?;
-    if job.policy.is_some() {
-        shown.differs();
-    }
+    shown.differs();
     Ok(Code::Done)
 }
 
 struct Shown<'a> {
     opened: &'a Opened,
+    all: &'a Explained,
     job: &'a JobInfo,
     switches: Option<VersionInfo>,
     times: Times,
 }
 
 impl Shown<'_> {
-    fn in_force(&self) -> Switches {
-        self.switches.as_ref().and_then(|version| version.switches).unwrap_or_default()
-    }
-
     fn report(&self) -> Result<String, Error> {
         let (job, times) = (self.job, &self.times);
-        let Some(policy) = &job.policy else {
-            return Ok(format!(
-                "{} is not in the policy any more: version {} took it out. Its history stays: jobstile runs {0}\n",
-                job.name, job.version
-            ));
+        let says = words::standing::says(self.all, times);
+        let (Some(policy), Some(rule)) = (&job.policy, &self.all.rule) else {
+            return Ok(format!("{} {says}. Its history stays: jobstile runs {0}\n", job.name));
         };
-        let rules = policy.rules(self.in_force());
         let row = |head: &str, text: String| vec![format!("  {head}"), jobstile::text::clean(&text).into_owned()];
-        let mut rows = vec![row("in words", in_words(policy, &rules))];
-        rows.push(row("now", self.now()?));
-        if let Some(pause) = job.paused(times.now()) {
-            let until = pause.until.map_or("until somebody resumes it".to_owned(), |at| format!("until {}", times.at(at)));
-            let why = pause.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
-            rows.push(row("paused", format!("{until}, by {} {}{why}", pause.by, times.ago(pause.at))));
-        }
-        rows.push(row("next", self.next(policy)));
-        if let Some(why) = cannot_run(self.opened)?.remove(&*job.name) {
-            rows.push(row("stuck", format!("no node can run it: {why}")));
-        }
-        rows.push(row("switches", self.switches()));
-        rows.push(row("from", self.version()?));
+        let rows = [
+            row("in words", words::standing::rule(rule)),
+            row("now", says),
+            row("next", self.next(policy)),
+            row("switches", self.switches()),
+            row("from", self.version()?),
+        ];
         let mut settings = vec![vec!["SETTING".to_owned(), "VALUE".into(), "FROM".into()]];
         for (key, value) in flat(policy) {
             let from = jobstile::text::clean(&words::origin_of(&job.origins, &key)).into_owned();
             settings.push(vec![key, jobstile::text::clean(&shown(&value)).into_owned(), from]);
         }
         Ok(format!("{}\n{}\n{}", job.name, columns(&rows), columns(&settings)))
-    }
-
-    fn now(&self) -> Result<String, Error> {
-        let states = vec![State::Running, State::Retrying, State::Queued];
-        let filter = RunFilter {
-            job: Some(self.job.name.to_string()),
-            states,
-            limit: LIVE,
-            ..RunFilter::default()
-        };
-        let runs = self.opened.client.runs(&filter)?;
-        let named: Vec<String> =
-            runs.iter().map(|run| format!("run {} {}", run.row.id, words::doing(run, &self.times))).collect();
-        Ok(match named.as_slice() {
-            [] => words::live(self.job.tally),
-            named => format!("{}: {}", words::live(self.job.tally), named.join(", ")),
-        })
     }
 
     fn next(&self, policy: &Policy) -> String {
@@ -126,7 +91,7 @@ impl Shown<'_> {
     }
 
     fn switches(&self) -> String {
-        let switches = self.in_force();
+        let switches = self.all.overview.switches;
         let origins = self.switches.as_ref().map_or("{}", |version| &version.origins);
         let one = |name: &str, on: bool, key: &str| {
             let from = words::origin_of(origins, key);
@@ -158,14 +123,14 @@ impl Shown<'_> {
     fn as_json(&self) -> Result<Value, Error> {
         let job = self.job;
         let mut all = json::job(job, self.times.now(), INSTANTS);
-        all["switches"] = json::switches(self.in_force());
+        all["switches"] = json::switches(self.all.overview.switches);
         let slots = self.opened.client.slots(job.id)?;
         all["slots"] = slots.iter().map(json::slot).collect::<Vec<_>>().into();
         all["loaded"] = self.loaded()?.as_ref().map_or(Value::Null, json::version);
         all["origins"] = json::kept(Some(&job.origins));
-        all["cannot_run"] = cannot_run(self.opened)?.remove(&*job.name).map_or(Value::Null, Value::from);
+        all["cannot_run"] = self.all.job.cannot_run.as_deref().map(words::standing::cannot_run).into();
         if let Some(policy) = &job.policy {
-            let rules = policy.rules(self.in_force());
+            let rules = policy.rules(self.all.overview.switches);
             all["policy"] = json::policy(policy).into();
             all["in_force"] = json!({
                 "dedup": rules.dedup.as_ref().map(json::dedup),
@@ -193,44 +158,6 @@ impl Shown<'_> {
             text::say_line(&format!("{} says something else here, and is not in force: `serve` reads it", set.origin));
         }
     }
-}
-
-/// The rules as one sentence.
-pub(crate) fn in_words(policy: &Policy, rules: &Rules) -> String {
-    if rules.aggressive && rules.dedup.is_some() {
-        return "at most one live run, retries included; every other trigger is skipped (monitoring job)".into();
-    }
-    let slots = match policy.slots() {
-        None => "any number at once".to_owned(),
-        Some(1) => "one at a time".to_owned(),
-        Some(n) => format!("{} at a time", words::number(n.into())),
-    };
-    let full = match rules.on_full.as_str() {
-        "skip" => "skipped",
-        _ => "rejected",
-    };
-    let wait = match places(rules).saturating_sub(if taking(rules) { policy.slots().unwrap_or(0).into() } else { 0 }) {
-        0 => format!("none waits: what comes meanwhile is {full}"),
-        n => format!("up to {} wait, what comes then is {full}", words::number(n)),
-    };
-    let same = match &rules.dedup {
-        None => String::new(),
-        Some(dedup) => {
-            let same = match &dedup.key {
-                KeyRule::AllArguments => " of the same arguments".to_owned(),
-                KeyRule::Fields(fields) if fields.is_empty() => String::new(),
-                KeyRule::Fields(fields) => format!(" of the same {}", fields.join(", ")),
-            };
-            let what = match dedup.until == Until::Start {
-                true => format!("one{same} may wait while one runs"),
-                false => format!("one{same} is live at a time"),
-            };
-            let then = if dedup.on_duplicate.as_str() == "fail" { "rejected" } else { "skipped" };
-            format!("; {what}, others are {then}")
-        }
-    };
-    let off = if policy.dedup.is_some() && rules.dedup.is_none() { "; its `dedup` is switched off" } else { "" };
-    format!("{slots}; {wait}{same}{off}")
 }
 
 fn places(rules: &Rules) -> u64 {

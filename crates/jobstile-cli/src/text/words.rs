@@ -6,9 +6,9 @@ pub(crate) mod events;
 pub(crate) mod pattern;
 pub(crate) mod standing;
 
+use jobstile::answer::ListedRun;
 use jobstile::client::RunInfo;
 use jobstile::origin::{Origin, Origins, Place};
-use jobstile_core::decide::Tally;
 use jobstile_core::run::State;
 use serde_json::Value;
 
@@ -65,16 +65,6 @@ pub(crate) fn doing(run: &RunInfo, times: &Times) -> String {
     }
 }
 
-/// How long the latest attempt of a run took, or has taken so far; nothing where none was started.
-pub(crate) fn took(run: &RunInfo, times: &Times) -> String {
-    let row = &run.row;
-    match (row.claimed_at, row.state) {
-        (Some(at), State::Running) => measured(times.now().since(at)),
-        (Some(at), _) if row.ended_at.is_some() => measured(row.ended_at.unwrap_or(at).since(at)),
-        _ => String::new(),
-    }
-}
-
 /// How long the last attempt of a run took that is explained.
 pub(crate) fn last_took(explained: &jobstile::answer::ExplainedRun) -> Option<std::time::Duration> {
     explained.happened.iter().rev().find_map(|event| match &event.what {
@@ -95,22 +85,37 @@ pub(crate) fn became(state: State) -> &'static str {
     }
 }
 
-/// Why a run ended as it did, or what it waits for; nothing where its state says it all.
-pub(crate) fn why(run: &RunInfo, times: &Times) -> String {
-    let row = &run.row;
+/// The state of a run; one whose node is gone runs no more.
+pub(crate) fn state(of: &ListedRun) -> &'static str {
+    if of.was_running { "was running" } else { of.run.row.state.as_str() }
+}
+
+/// Why a run ended as it did, or what it waits for; nothing where its state says it all. What failed says what the
+/// failure was.
+pub(crate) fn why(of: &ListedRun, times: &Times) -> String {
+    let row = &of.run.row;
+    let failure = of.last.as_ref().and_then(|attempt| attempt.message.as_deref());
+    if let Some(waits) = &of.waits {
+        let failure = failure.filter(|_| row.state == State::Retrying).map_or(String::new(), |why| format!(": {why}"));
+        return format!("{}{failure}", standing::waits(waits, times));
+    }
     let by = row.by_run.map_or(String::new(), |by| format!(" by run {by}"));
-    match (row.state, row.code, &row.waits_on) {
-        (State::Queued, _, Some(on)) if on.starts_with("limit:") => "waits for a slot".into(),
-        (State::Queued, _, Some(on)) => format!("waits on {on}"),
-        (State::Retrying | State::Scheduled, ..) => format!("due {}", times.ago(row.due)),
-        (State::Running, ..) if row.cancel_at.is_some() => {
+    match (row.state, row.code) {
+        (State::Running, _) if of.was_running => {
+            format!("on {}, which is gone: it starts again", of.node.as_deref().unwrap_or("a node"))
+        }
+        (State::Running, _) if row.cancel_at.is_some() => {
             format!("asked to end by {}", row.cancel_by.as_deref().unwrap_or("somebody"))
         }
-        (State::Cancelled, Some(code), _) if by.is_empty() && row.cancel_by.is_some() => {
+        (State::Dead, code) => match (failure, code) {
+            (Some(failure), _) => failure.to_owned(),
+            (None, code) => code.map_or(String::new(), |code| code.to_string()),
+        },
+        (State::Cancelled, Some(code)) if by.is_empty() && row.cancel_by.is_some() => {
             format!("{code}: {}", row.cancel_by.as_deref().unwrap_or_default())
         }
-        (_, Some(code), _) => format!("{code}{by}"),
-        _ => String::new(),
+        (_, Some(code)) => format!("{code}{by}"),
+        (_, None) => String::new(),
     }
 }
 
@@ -170,19 +175,6 @@ pub(crate) fn origin(origin: &Origin) -> String {
 /// The same of a setting, out of what is kept of all of them: JSON.
 pub(crate) fn origin_of(origins: &str, key: &str) -> String {
     origin(Origins::read(origins).origin(key))
-}
-
-/// The live runs of a job: `1 running, 2 waiting`.
-pub(crate) fn live(tally: Tally) -> String {
-    let parts = [
-        (tally.running, "running"),
-        (tally.queued, "waiting"),
-        (tally.retrying, "retrying"),
-        (tally.scheduled, "scheduled"),
-    ];
-    let parts: Vec<String> =
-        parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", number(*n))).collect();
-    if parts.is_empty() { "idle".into() } else { parts.join(", ") }
 }
 
 #[cfg(test)]

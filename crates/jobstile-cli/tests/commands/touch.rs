@@ -231,7 +231,7 @@ fn forget_is_for_what_nobody_defines() {
     ");
     assert_snapshot!(world.screen(&["show", "backup"]), @r"
     $ jobstile show backup
-    backup is not in the policy any more: version 2 took it out. Its history stays: jobstile runs backup
+    backup does not run: no configuration names it since 00:00:00 (version 2 took it out). Its history stays: jobstile runs backup
     --- to standard error
     no daemon works on this store: ./.jobstile/jobstile.db; web1 (pid 4711) was last seen 00m 00s ago and is gone
       start one: jobstile serve
@@ -239,7 +239,7 @@ fn forget_is_for_what_nobody_defines() {
     ");
     assert_eq!(world.run(&["runs", "backup", "-o", "json"]).json()["runs"][0]["state"], "succeeded");
     assert!(!world.run(&["ls"]).out().contains("backup"));
-    assert!(world.run(&["ls", "--all"]).out().contains("not in the policy any more"));
+    assert!(world.run(&["ls", "--all"]).out().contains("no configuration names it"));
 }
 
 #[test]

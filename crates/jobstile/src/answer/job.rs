@@ -679,21 +679,29 @@ fn made_up(run: &RunInfo) -> bool {
     run.row.nominal.is_some_and(|tick| run.row.admitted_at.since(tick) > Duration::from_secs(1))
 }
 
+impl Overview {
+    /// What stops every start of a job by itself, whatever else runs; `None` if nothing does.
+    #[must_use]
+    pub fn stops(&self, job: &Job) -> Option<InTheWay> {
+        if let Some(blocked) = blocked(self, job) {
+            return Some(blocked);
+        }
+        if job.is_off() {
+            return job.switched_off().map(InTheWay::SwitchedOff);
+        }
+        if let Some(since) = job.info.next_at.filter(|_| job.is_overdue(self.at)) {
+            return Some(InTheWay::Overdue { count: job.overdue(self.at), since });
+        }
+        let last = job.info.last_at.filter(|last| *last > self.at)?;
+        Some(InTheWay::ClockBehind { last })
+    }
+}
+
 fn in_the_way(overview: &Overview, job: &Job, next: Option<NextTick>) -> Option<InTheWay> {
-    if let Some(blocked) = blocked(overview, job) {
-        return Some(blocked);
-    }
-    if job.is_off() {
-        return job.switched_off().map(InTheWay::SwitchedOff);
-    }
-    if let Some(since) = job.info.next_at.filter(|_| job.is_overdue(overview.at)) {
-        return Some(InTheWay::Overdue { count: job.overdue(overview.at), since });
-    }
-    if let Some(last) = job.info.last_at.filter(|last| *last > overview.at) {
-        return Some(InTheWay::ClockBehind { last });
-    }
-    let next = next.filter(|tick| tick.decision != Decision::Admitted)?;
-    Some(InTheWay::Run { run: next.by, decision: next.decision, code: next.code })
+    overview.stops(job).or_else(|| {
+        let next = next.filter(|tick| tick.decision != Decision::Admitted)?;
+        Some(InTheWay::Run { run: next.by, decision: next.decision, code: next.code })
+    })
 }
 
 /// What a tick of this moment would become, by the rule that decides it when it comes.

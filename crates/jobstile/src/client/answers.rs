@@ -5,11 +5,11 @@ use jobstile_core::key::Key;
 
 use super::Client;
 use super::node::look_at;
-use crate::answer::{Asker, Explained, ExplainedRun, KeyAnswer, Overview};
+use crate::answer::{Asker, Explained, ExplainedRun, KeyAnswer, Overview, Runs};
 use crate::engine::node_dir;
 use crate::error::Result;
 use crate::runner::lock;
-use crate::store::read::{JobInfo, NodeInfo};
+use crate::store::read::{JobInfo, NodeInfo, RunFilter};
 use crate::store::sqlite::Reader;
 
 impl Client {
@@ -42,6 +42,14 @@ impl Client {
     /// If the store cannot be read.
     pub fn explain_run(&self, run: RunId) -> Result<Option<ExplainedRun>> {
         self.ask(|asker| ExplainedRun::ask(asker, run))
+    }
+
+    /// Runs, with what each waits for and how long it took.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or the run that the page follows is gone.
+    pub fn list(&self, filter: &RunFilter) -> Result<Runs> {
+        self.ask(|asker| Runs::ask(asker, filter))
     }
 
     /// Who holds a key of a job.

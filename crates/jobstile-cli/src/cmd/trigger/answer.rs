@@ -10,7 +10,6 @@ use jobstile_core::policy::{KeyRule, OnDuplicate, Policy, Switches, Until};
 use jobstile_core::run::State;
 use serde_json::Value;
 
-use crate::cmd::able::cannot_run;
 use crate::cmd::open::Opened;
 use crate::config::suggest::nearest;
 use crate::error::Error;
@@ -42,7 +41,7 @@ impl<'a> Answer<'a> {
     pub(super) fn new(opened: &Opened, job: &str, decided: &'a Decided) -> Result<Self, Error> {
         let client = &opened.client;
         let times = Times::here(client.now());
-        let stuck = cannot_run(opened)?.remove(job);
+        let stuck = opened.cannot_run(job)?;
         let one = |run: Option<_>| run.map(|run| client.run(run)).transpose().map(Option::flatten);
         let (info, switches, run, by) =
             client.at_once(|client| Ok((client.job(job)?, client.switches()?, one(decided.run)?, one(decided.by)?)))?;

@@ -9,7 +9,6 @@ use jobstile_core::outcome::Outcome;
 use jobstile_core::run::State;
 use serde_json::{Value, json};
 
-use crate::cmd::able::cannot_run;
 use crate::cmd::open::Opened;
 use crate::error::Error;
 use crate::exit::Code;
@@ -70,7 +69,7 @@ fn meanwhile(opened: &Opened, run: &RunInfo) -> Result<String, Error> {
     if run.row.state != State::Queued {
         return Ok(format!(", {}", words::doing(run, &times)));
     }
-    if let Some(why) = cannot_run(opened)?.remove(&*run.job) {
+    if let Some(why) = opened.cannot_run(&run.job)? {
         return Ok(format!(" cannot run on any node: {why}"));
     }
     let alive = opened.client.nodes(NODES)?.iter().any(|node| match node.liveness {
@@ -115,7 +114,7 @@ impl End {
             text::say_line(&format!("run {id} is {} still; the wait is over", row.state));
             return self.code;
         }
-        let took = row.claimed_at.zip(row.ended_at).map(|(from, to)| format!(" after {}", measured(to.since(from))));
+        let took = self.attempts.last().and_then(AttemptInfo::took).map(|took| format!(" after {}", measured(took)));
         let last = self.attempts.last().and_then(|attempt| attempt.message.clone());
         let why = match (row.state, last) {
             (State::Dead, Some(message)) => format!(": {message}"),

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use jobstile::answer::{
-    Advice, Attention, Became, Counts, Event, Explained, ExplainedRun, Holder, InTheWay, Job, KeyAnswer, Overview,
-    Pattern, Remains, Rule, Running, Standing, Unusual, Waits, What, Window,
+    Advice, Attention, Became, Counts, Event, Explained, ExplainedRun, Holder, InTheWay, Job, KeyAnswer, ListedRun,
+    Overview, Pattern, Remains, Rule, Running, Standing, Unusual, Waits, What, Window,
 };
 use jobstile::client::{Liveness, TurnedAway};
 use jobstile_core::id::RunId;
+use jobstile_core::time::Time;
 use serde_json::{Map, Value, json};
 
 use crate::text::words;
@@ -119,7 +120,8 @@ fn reasons(of: &[(String, String)]) -> Value {
     of.iter().map(|(node, reason)| json!({ "node": node, "reason": reason })).collect::<Vec<_>>().into()
 }
 
-fn in_the_way(way: &InTheWay) -> Value {
+/// What stops the next start of a job.
+pub(crate) fn in_the_way(way: &InTheWay) -> Value {
     match way {
         InTheWay::NoConfiguration { since, version, meant } => json!({
             "kind": "no_configuration", "since": maybe_time(*since), "version": id(version), "did_you_mean": meant,
@@ -185,6 +187,23 @@ fn running(of: &Running) -> Value {
             "unusual": of.unusual.map(unusual),
             "turned_away": turned_away(of.turned_away),
             "remains": of.remains.as_ref().map(remains),
+        }),
+    )
+}
+
+/// A run in a list.
+pub(crate) fn listed(of: &ListedRun, now: Time) -> Value {
+    let mut all = run(&of.run);
+    if of.was_running {
+        all["state"] = "was_running".into();
+    }
+    with(
+        all,
+        json!({
+            "node_name": of.node,
+            "took_s": maybe_s(of.took(now)),
+            "waits": of.waits.as_ref().map(waits),
+            "turned_away": turned_away(of.turned_away),
         }),
     )
 }

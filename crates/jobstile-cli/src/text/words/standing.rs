@@ -1,6 +1,6 @@
 //! Where a job or run stands and what is in its way: one wording, whoever asks.
 
-use jobstile::answer::{Explained, ExplainedRun, InTheWay, Replacement, Rule, Standing, Waits};
+use jobstile::answer::{Explained, ExplainedRun, InTheWay, Job, Replacement, Rule, Standing, Waits};
 use jobstile::origin::{Origin, Source};
 use jobstile_core::decide::Code as Why;
 use jobstile_core::id::RunId;
@@ -20,17 +20,21 @@ fn others(n: u64) -> String {
 
 /// A job in one sentence.
 pub(crate) fn job(explained: &Explained, times: &Times) -> String {
-    let name = &explained.job.info.name;
-    let says = || standing(&explained.standing, times);
+    format!("{} {}.", explained.job.info.name, says(explained, times))
+}
+
+/// The same after its name, without the full stop.
+pub(crate) fn says(explained: &Explained, times: &Times) -> String {
+    let stands = || standing(&explained.standing, times);
     match &explained.in_the_way {
         Some(
             way @ (InTheWay::NoConfiguration { .. }
             | InTheWay::Paused(_)
             | InTheWay::NoDaemon { .. }
             | InTheWay::CannotRun(_)),
-        ) => format!("{name} {}.", blocked(way, times)),
+        ) => blocked(way, times),
         Some(way @ (InTheWay::SwitchedOff(_) | InTheWay::Overdue { .. } | InTheWay::ClockBehind { .. })) => {
-            format!("{name} {}. It {}.", says(), blocked(way, times))
+            format!("{}. It {}", stands(), blocked(way, times))
         }
         Some(InTheWay::Run { decision, .. }) => {
             let until = match &explained.standing {
@@ -38,14 +42,14 @@ pub(crate) fn job(explained: &Explained, times: &Times) -> String {
                 Standing::Retrying { .. } => "until then",
                 _ => "meanwhile",
             };
-            format!("{name} {}. Its ticks are {decision} {until}.", says())
+            format!("{}. Its ticks are {decision} {until}", stands())
         }
         None => match (&explained.standing, explained.next_tick) {
             (Standing::Idle, Some(next)) => {
-                format!("{name} is idle: its next tick is {}, at {}.", times.ago(next.at), times.at(next.at))
+                format!("is idle: its next tick is {}, at {}", times.ago(next.at), times.at(next.at))
             }
-            (Standing::Idle, None) => format!("{name} is idle: it has no schedule and runs when it is triggered."),
-            _ => format!("{name} {}.", says()),
+            (Standing::Idle, None) => "is idle: it has no schedule and runs when it is triggered".to_owned(),
+            _ => stands(),
         },
     }
 }
@@ -97,7 +101,7 @@ pub(crate) fn blocked(way: &InTheWay, times: &Times) -> String {
         InTheWay::NoConfiguration { .. } => format!("does not run: {}", reason(way, times)),
         InTheWay::Paused(_) => format!("is {}", reason(way, times)),
         InTheWay::NoDaemon { .. } => format!("does not run: {}", reason(way, times)),
-        InTheWay::CannotRun(_) => format!("cannot run: {} (looked for every {LOOK_S} s)", reason(way, times)),
+        InTheWay::CannotRun(reasons) => format!("cannot run: {} (looked for every {LOOK_S} s)", cannot_run(reasons)),
         InTheWay::SwitchedOff(_) => format!("does not run by itself: it is {}", reason(way, times)),
         InTheWay::Overdue { count: n, since } => {
             let were = if *n == 1 { "has" } else { "have" };
@@ -126,7 +130,7 @@ pub(crate) fn reason(way: &InTheWay, times: &Times) -> String {
         }
         InTheWay::NoDaemon { library: false } => "no daemon works on this store".to_owned(),
         InTheWay::NoDaemon { library: true } => "the program that defines it is not running".to_owned(),
-        InTheWay::CannotRun(reasons) => cannot_run(reasons),
+        InTheWay::CannotRun(reasons) => format!("no node can run it: {}", cannot_run(reasons)),
         InTheWay::SwitchedOff(source) => format!("switched off by {}", switched_off(source)),
         InTheWay::Overdue { .. } | InTheWay::ClockBehind { .. } | InTheWay::Run { .. } => blocked(way, times),
     }
@@ -257,6 +261,21 @@ pub(crate) fn replacement(replacement: Replacement) -> String {
         Replacement::Newer { run, state } => format!("run {run} of the same key has newer arguments; it is {state}"),
         Replacement::Gone => "the newer run is no longer kept".to_owned(),
     }
+}
+
+/// What is live of a job: `1 running, 2 waiting`. What its node left behind was running.
+pub(crate) fn tally(job: &Job) -> String {
+    let tally = job.info.tally;
+    let parts = [
+        (tally.running.saturating_sub(job.orphans()), "running"),
+        (job.orphans(), if job.orphans() == 1 { "was running" } else { "were running" }),
+        (tally.queued, "waiting"),
+        (tally.retrying, "retrying"),
+        (tally.scheduled, "for later"),
+    ];
+    let parts: Vec<String> =
+        parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", number(*n))).collect();
+    if parts.is_empty() { "idle".to_owned() } else { parts.join(", ") }
 }
 
 /// The rules of a job in words.

@@ -1,5 +1,7 @@
 //! The daemon, for real: started, killed, asked to stop, three at once.
 
+#[path = "daemon/certificates.rs"]
+mod certificates;
 #[path = "daemon/mod.rs"]
 mod support;
 

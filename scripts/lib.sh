@@ -6,7 +6,8 @@
 package_of() {
     case $1 in
     python3) echo python3 ;;
-    flock | setsid | unshare) echo util-linux ;;
+    flock | setsid | unshare | setpriv) echo util-linux ;;
+    openssl) echo openssl ;;
     ps) echo procps ;;
     cc) echo "gcc libc6-dev" ;;
     esac
@@ -27,7 +28,7 @@ need_tools() {
             exit 1
         }
     done
-    for tool in python3 flock setsid unshare ps cc; do
+    for tool in python3 flock setsid unshare setpriv openssl ps cc; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
     [ ${#missing[@]} -gt 0 ] || return 0

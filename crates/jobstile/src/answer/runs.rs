@@ -12,7 +12,7 @@ use super::{Asker, Questions};
 use crate::error::Result;
 use crate::store::read::{AttemptInfo, RunFilter, RunInfo, TurnedAway};
 
-/// Runs, and what goes on around them. The number of questions is the same for one run and for a page of them.
+/// Runs, and what goes on around them. Beside the page itself the number of questions is always the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Runs {
     /// The jobs and the nodes.

@@ -137,7 +137,7 @@ fn pause_and_resume() {
     AT (NOON)  IN       JOB     WHAT
     00:00:00   00m 00s  backup  tick
     --- to standard error
-    backup is paused until 00:00:00: its ticks are skipped
+    backup is paused until 00:00:00 by me@here, since 00:00:00: a disk is swapped: its ticks are skipped
     [exit 0]
     ");
     let job = world.client().job("backup").unwrap().unwrap();

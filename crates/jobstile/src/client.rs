@@ -7,7 +7,7 @@ use jobstile_core::time::Time;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fact::Fact;
-use crate::op::{Decided, Operation, Trigger};
+use crate::op::{Apply, Decided, Operation, Trigger};
 use crate::store::sqlite::{OpenAs, Reader, Store, resolve};
 
 mod answers;
@@ -34,6 +34,18 @@ impl Client {
     pub fn open(path: &Path) -> Result<Self> {
         let reader = Reader::open(path)?;
         Ok(Self { path: resolve(path)?, clock: Clock::system(), reader, writer: None })
+    }
+
+    /// What a store that is not there yet would hold once this policy is loaded. It lies in memory and answers questions;
+    /// an operation finds no store.
+    ///
+    /// # Errors
+    /// If the policy cannot be loaded.
+    pub fn imagined(path: &Path, policy: Apply) -> Result<Self> {
+        let clock = Clock::system();
+        let mut store = Store::in_memory()?;
+        store.execute(clock.now(), &[policy.into()]).answers.into_iter().try_for_each(|answer| answer.map(drop))?;
+        Ok(Self { path: path.to_owned(), clock, reader: store.into_reader(), writer: None })
     }
 
     /// The same with another clock.

@@ -3,7 +3,7 @@
 use jobstile::answer::{InTheWay, Job, Overview};
 use serde_json::{Value, json};
 
-use crate::cmd::open::open;
+use crate::cmd::open::open_or_imagine;
 use crate::args::{Global, Output};
 use crate::error::Error;
 use crate::exit::Code;
@@ -27,7 +27,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
-    let opened = open(global)?;
+    let opened = open_or_imagine(global)?;
     let overview = opened.client.overview(None)?;
     let (jobs, former): (Vec<&Job>, Vec<&Job>) =
         overview.jobs.iter().partition(|job| args.all || job.is_current());

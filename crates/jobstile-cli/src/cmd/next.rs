@@ -6,7 +6,7 @@ use jobstile_core::run::State;
 use jobstile_core::time::Time;
 use serde_json::{Value, json};
 
-use crate::cmd::open::open;
+use crate::cmd::open::open_or_imagine;
 use crate::args::value::up_to;
 use crate::args::{Global, Output};
 use crate::error::Error;
@@ -43,7 +43,7 @@ enum What<'a> {
 }
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
-    let opened = open(global)?;
+    let opened = open_or_imagine(global)?;
     if let Some(job) = &args.job {
         opened.job(job)?;
     }

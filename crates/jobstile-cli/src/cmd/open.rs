@@ -12,8 +12,11 @@ use jobstile::text::{clean, clean_to};
 use jobstile_core::id::RunId;
 
 use crate::args::Global;
+use crate::cmd::in_force::in_force;
 use crate::config::environment::Environment;
+use crate::config::file::gather;
 use crate::config::locate::{self, Place};
+use crate::config::origin::Origin;
 use crate::config::suggest::nearest;
 use crate::error::Error;
 use crate::exit::Code;
@@ -48,6 +51,29 @@ pub(crate) fn open(global: &Global) -> Result<Opened, Error> {
         nobody(&opened, &nodes, &start_one(global, &place));
     }
     Ok(opened)
+}
+
+/// The same for a command that asks about jobs alone: before a first start the configuration in sight answers.
+///
+/// # Errors
+/// As [`open`], or if that configuration is wrong.
+pub(crate) fn open_or_imagine(global: &Global) -> Result<Opened, Error> {
+    let place = place(global)?;
+    // Whoever names a store means that one, whatever file lies around.
+    let of_the_file = matches!(place.origin, Origin::Default | Origin::File { .. }) && place.config.is_some();
+    if !of_the_file || !matches!(place.store.try_exists(), Ok(false)) {
+        return open(global);
+    }
+    let gathered = gather(global, None)?;
+    let loaded = gathered.read()?;
+    let (policy, _) = in_force(&loaded, &gathered.folder, &gathered.path, vec![]);
+    let client = Client::imagined(&place.store, policy)?;
+    let (file, shown) = (clean(&loaded.source.name).into_owned(), show(&place.store));
+    text::say_line(&format!(
+        "no daemon has ever worked on this store: {shown} (not there yet); this is what {file} says"
+    ));
+    text::suggest(&[start_one(global, &place)]);
+    Ok(Opened { client, shown: file, alive: vec![], unsure: false })
 }
 
 /// The same for a command that says itself who works on the store.

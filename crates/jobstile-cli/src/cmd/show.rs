@@ -7,7 +7,7 @@ use jobstile::client::{JobInfo, VersionInfo};
 use jobstile_core::policy::{Places, Policy, Rules};
 use serde_json::{Value, json};
 
-use crate::cmd::open::{Opened, open};
+use crate::cmd::open::{Opened, open_or_imagine};
 use crate::args::{Global, Output};
 use crate::config::environment::Environment;
 use crate::config::setting::shown;
@@ -33,7 +33,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, global: &Global) -> Result<Code, Error> {
-    let opened = open(global)?;
+    let opened = open_or_imagine(global)?;
     let Some(all) = opened.client.explain(&args.job)? else { return Err(opened.no_job(&args.job)?) };
     let switches = opened.client.switches_from()?;
     let shown = Shown { opened: &opened, job: &all.job.info, switches, times: Times::here(all.overview.at), all: &all };

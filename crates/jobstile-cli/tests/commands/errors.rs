@@ -296,6 +296,27 @@ fn a_typo_is_found_before_the_first_start() {
 }
 
 #[test]
+fn before_a_first_start_the_file_answers_and_makes_no_store() {
+    let world = World::new();
+    let config = "[jobs.backup]\nevery = \"1h\"\nshell = \"true\"\n[jobs.sync]\nevery = \"10m\"\nenabled = false\nshell = \"true\"\n";
+    std::fs::write(world.path().join("new.toml"), config).unwrap();
+    for (args, says) in [
+        (&["ls", "--config", "new.toml"][..], "backup"),
+        (&["next", "--config", "new.toml"], "backup"),
+        (&["show", "sync", "--config", "new.toml"], "every"),
+    ] {
+        let screen = world.screen(args);
+        let first =
+            "no daemon has ever worked on this store: .jobstile/new.db (not there yet); this is what new.toml says";
+        assert!(screen.contains(first) && screen.contains("start one: jobstile serve --config new.toml"), "{screen}");
+        assert!(screen.contains(says) && screen.contains("[exit 0]"), "{screen}");
+    }
+    let screen = world.screen(&["show", "bakup", "--config", "new.toml"]);
+    assert!(screen.contains("no job `bakup` in new.toml; did you mean backup?"), "{screen}");
+    assert!(!world.path().join(".jobstile/new.db").exists());
+}
+
+#[test]
 fn what_a_run_prints_is_followed_to_its_end() {
     let world = World::new();
     let home = world.path().join("follow");
@@ -309,7 +330,7 @@ fn what_a_run_prints_is_followed_to_its_end() {
     };
     let _daemon = Daemon(in_home(&["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     for _ in 0..6_000 {
-        if in_home(&["show", "slow"]).limited().unwrap().status.success() {
+        if in_home(&["runs", "slow"]).limited().unwrap().status.success() {
             break;
         }
         clock::block(Duration::from_millis(10));

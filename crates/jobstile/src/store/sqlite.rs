@@ -79,6 +79,11 @@ impl Store {
         answer
     }
 
+    /// Of a store in memory: from here on there are only questions.
+    pub(crate) fn into_reader(self) -> Reader {
+        Reader::lent(self.connection)
+    }
+
     /// What only this store knows: its random, unpublished id.
     ///
     /// # Errors

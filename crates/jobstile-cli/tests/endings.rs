@@ -243,3 +243,55 @@ fn two_daemons_in_two_pid_namespaces_never_overlap_after_one_is_killed() {
     let daemon = child_of(&shell, "jobstile");
     nothing_overlaps(&folder, &daemon, || behind(&folder, &front), || signal(&shell, "KILL"));
 }
+
+#[test]
+fn the_log_names_what_a_command_left_running_and_says_that_a_keeper_was_replaced() {
+    let leaves = "[jobs.leaves]\nshell = \"sleep 300 >/dev/null 2>&1 & echo $! > left\"\n";
+    let long = "[jobs.long]\nshell = \"echo $$ > pid; [ -e again ] || { touch again; exec sleep 300; }\"\n";
+    let folder = Folder::new(&format!("{leaves}{long}"));
+    let daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("long").unwrap());
+    let run = folder.trigger(&mut client, "leaves").run.unwrap();
+    wait_for(&client, run, "succeeded");
+    let left = written(&folder, "left");
+    let line = wait("the line", || {
+        folder.read("log").lines().find(|line| line.contains("Ended what a command left running")).map(str::to_owned)
+    });
+    assert!(line.contains("job_type=leaves") && line.contains(&format!("sleep (pid {left})")), "{line}");
+    assert_eq!(alive(&left), None);
+
+    let run = folder.trigger(&mut client, "long").run.unwrap();
+    written(&folder, "pid");
+    signal(&keeper(&daemon), "KILL");
+    wait_for(&client, run, "succeeded");
+    // Lines are printed in the order of their time, a moment later.
+    let log =
+        wait("the line", || Some(folder.read("log")).filter(|log| log.contains("A new keeper has taken the place")));
+    let (ended, new) =
+        (log.find("Keeper ended, ending what it had started"), log.find("A new keeper has taken the place"));
+    assert!(ended.is_some() && ended < new, "{log}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn no_log_line_quotes_the_output_of_a_job_with_log_output_false() {
+    let job = |name: &str, more: &str| format!("[jobs.{name}]\nshell = \"echo secret-of-{name}; exit 3\"\n{more}");
+    let folder = Folder::new(&format!("{}{}", job("open", ""), job("silent", "log_output = false\n")));
+    let daemon = folder.serve(&[]);
+    let mut client = folder.client();
+    wait("the job", || client.job("silent").unwrap());
+    for name in ["open", "silent"] {
+        let run = folder.trigger(&mut client, name).run.unwrap();
+        wait_for(&client, run, "dead");
+    }
+    let log = wait("both lines", || Some(folder.read("log")).filter(|log| log.matches("Run dead").count() == 2));
+    assert!(log.contains("secret-of-open") && !log.contains("secret-of-silent"), "{log}");
+    assert!(
+        log.lines().any(|line| line.contains("job_type=silent") && line.contains("error=\"exit code 3\"")),
+        "{log}"
+    );
+    daemon.signal("TERM");
+    assert_eq!(daemon.end(), Some(0));
+}

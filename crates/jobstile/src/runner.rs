@@ -61,6 +61,8 @@ pub struct Attempt {
     pub timeout: Option<Duration>,
     /// How long an attempt that was asked to end is given before it is ended.
     pub kill_after: Duration,
+    /// Whether the reason of its end may quote what it printed: reasons are logged.
+    pub log_output: bool,
     /// Who is told how far it is.
     pub progress: progress::Listener,
 }

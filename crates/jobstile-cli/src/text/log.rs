@@ -6,7 +6,6 @@ mod order;
 mod repeat;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jobstile::fact::{Came, Decided, Ended, Fact};
 use jobstile_core::decide::{Code, Decision};
@@ -234,12 +233,6 @@ fn final_check(fact: &Came) -> Line {
         .text("job_type", &fact.job)
         .id("run", fact.run)
         .maybe_id("by", fact.by)
-}
-
-/// Seconds for people: tenths, or milliseconds where there are less than a tenth.
-fn seconds(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    if duration.is_zero() || seconds >= 0.1 { format!("{seconds:.1}s") } else { format!("{seconds:.3}s") }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub struct Defined {
     pub shutdown_grace: Duration,
     /// How long it may take to end after it was asked to.
     pub kill_after: Duration,
-    /// Whether the log may quote what it prints.
+    /// Whether the reason of its end, which is logged, may quote what it prints.
     pub log_output: bool,
 }
 
@@ -183,6 +183,7 @@ impl Worker {
                     args: claimed.args.clone().unwrap_or_else(|| "null".into()),
                     timeout: claimed.timeout,
                     kill_after: defined.kill_after,
+                    log_output: defined.log_output,
                     progress: progress::Listener::default(),
                 };
                 let started = |pid| {

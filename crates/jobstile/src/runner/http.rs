@@ -279,7 +279,7 @@ async fn exchange(client: &Client, request: client::Request, attempt: &Attempt, 
         return ended;
     }
     let mut message = format!("HTTP status {status}");
-    if let Some(text) = first_text(&beginning) {
+    if let Some(text) = first_text(&beginning).filter(|_| attempt.log_output) {
         message = format!("{message}, \"{}\"", text::clean_bytes_to(&text, 300));
     }
     Ended { retry_after, ..Ended::new(Outcome::Failure, message) }

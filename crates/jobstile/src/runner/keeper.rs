@@ -204,13 +204,18 @@ impl Keeper {
             let alive = link.as_ref().is_some_and(|link| !lock_of(&link.attempts).closed);
             if !alive {
                 // What the old one left behind is dead before a new one starts anything.
-                if let Some(old) = link.take() {
+                let old = link.take();
+                let is_replaced = old.is_some();
+                if let Some(old) = old {
                     let _ = old.served.await;
                 }
                 *link = Some(self.launch().await.map_err(|error| {
                     let error = error.to_string();
                     format!("cannot start the keeper: {}", text::clean_to(&error, 200))
                 })?);
+                if is_replaced {
+                    tracing::info!("A new keeper has taken the place of the one that ended");
+                }
             }
             let Some(link) = link.as_ref() else { continue };
             let (sender, events) = mpsc::channel(MAX_EVENTS);
@@ -515,7 +520,7 @@ fn ended(attempt: &Attempt, end: End, why: Option<Outcome>) -> Ended {
     if why == Some(Outcome::Timeout) {
         message = Ended::timed_out(attempt.timeout);
     }
-    if !end.last_line.is_empty() {
+    if attempt.log_output && !end.last_line.is_empty() {
         message = format!("{message}, \"{}\"", text::clean_bytes_to(&end.last_line, 300));
     }
     let outcome = match (why, end.exit) {

@@ -40,6 +40,7 @@ fn attempt(args: &str) -> Attempt {
         args: args.into(),
         timeout: None,
         kill_after: Duration::from_millis(200),
+        log_output: true,
         progress: Listener::default(),
     }
 }

@@ -134,6 +134,7 @@ pub(crate) fn attempt() -> Attempt {
         args: "null".into(),
         timeout: None,
         kill_after: Duration::from_secs(5),
+        log_output: true,
         progress: Listener::default(),
     }
 }

@@ -400,7 +400,7 @@ pub const KEYS: &[Key] = &[
         table: Table::Job,
         takes: Takes::Flag,
         default: Is("true"),
-        about: "Whether the log may quote the last line that a failed attempt printed.",
+        about: "Whether the log may quote the last line that a failed attempt printed, or the answer of a server.",
         meaning: Meaning::Program,
     },
 ];

@@ -13,9 +13,9 @@ use jobstile_core::time::Time;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use super::seconds;
 use crate::error::Error;
 use crate::exit::Code;
+use crate::text::duration::measured;
 use crate::text::json;
 
 /// How important a line is; the most important first.
@@ -163,7 +163,7 @@ impl Line {
             _ => "retry_in_s",
         };
         let value = (duration.as_secs_f64() * 1e6).round() / 1e6;
-        self.field(name, seconds(duration), vec![(json, value.into())])
+        self.field(name, measured(duration), vec![(json, value.into())])
     }
 
     /// The line comes so late that others of a later time were printed before it: it is printed at theirs and says its

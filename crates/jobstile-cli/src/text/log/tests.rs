@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use jobstile_core::outcome::Outcome;
 
 use super::*;
@@ -52,6 +54,16 @@ fn state(state: State) -> Came {
 
 fn ended(outcome: Outcome, message: Option<&str>) -> Option<Ended> {
     Some(Ended { outcome, took: Duration::from_secs(8), message: message.map(str::to_owned) })
+}
+
+#[test]
+fn a_duration_in_the_log_is_spelled_as_in_answers() {
+    for (ms, spelled) in [(13, "took=13ms"), (8_040, "took=8s"), (72_000, "took=\"1m 12s\"")] {
+        let took = Duration::from_millis(ms);
+        let ended = Some(Ended { outcome: Outcome::Success, took, message: None });
+        let line = text(Fact::Came(Came { ended, ..state(State::Succeeded) }));
+        assert!(line.contains(spelled), "{line}");
+    }
 }
 
 fn text(fact: Fact) -> String {
@@ -157,7 +169,7 @@ fn a_run_tells_its_life() {
     assert_eq!(line(state(State::Running)), "INFO | Run started | job_type=slow_sync run=1 attempt=1/3");
     assert_eq!(
         line(Came { ended: ended(Outcome::Success, None), ..state(State::Succeeded) }),
-        "INFO | Run succeeded | job_type=slow_sync run=1 attempt=1/3 took=8.0s"
+        "INFO | Run succeeded | job_type=slow_sync run=1 attempt=1/3 took=8s"
     );
     assert_eq!(
         line(Came {
@@ -165,8 +177,8 @@ fn a_run_tells_its_life() {
             due: Some(at(38.0)),
             ..state(State::Retrying)
         }),
-        "WARN | Run failed, retrying | job_type=slow_sync run=1 attempt=1/3 took=8.0s outcome=failure \
-         error=\"exit code 1, \\\"502 Bad Gateway\\\"\" retry_in=30.0s"
+        "WARN | Run failed, retrying | job_type=slow_sync run=1 attempt=1/3 took=8s outcome=failure \
+         error=\"exit code 1, \\\"502 Bad Gateway\\\"\" retry_in=30s"
     );
     assert_eq!(
         line(Came {
@@ -175,7 +187,7 @@ fn a_run_tells_its_life() {
             code: Some(Code::AttemptsUsedUp),
             ..state(State::Dead)
         }),
-        "ERROR | Run dead | job_type=slow_sync run=1 attempt=3/3 took=8.0s outcome=timeout code=attempts_used_up"
+        "ERROR | Run dead | job_type=slow_sync run=1 attempt=3/3 took=8s outcome=timeout code=attempts_used_up"
     );
     assert_eq!(
         line(Came { attempt: None, code: Some(Code::DuplicateRunning), by: Some(RunId(7)), ..state(State::Refused) }),
@@ -188,7 +200,7 @@ fn a_run_tells_its_life() {
     ] {
         assert_eq!(
             line(Came { ended: ended(outcome, None), ..state(State::Queued) }),
-            format!("{message} | job_type=slow_sync run=1 attempt=1/3 took=8.0s outcome={outcome}")
+            format!("{message} | job_type=slow_sync run=1 attempt=1/3 took=8s outcome={outcome}")
         );
     }
     assert_eq!(
@@ -214,7 +226,7 @@ fn an_ended_run_tells_how_many_ticks_it_kept_away() {
     }
     let ended = Came { ended: ended(Outcome::Success, None), ..state(State::Succeeded) };
     let lines = texts(&log.take(&Fact::Came(ended.clone()), None));
-    let end = "INFO | Run succeeded | job_type=slow_sync run=1 attempt=1/3 took=8.0s ticks_skipped=2";
+    let end = "INFO | Run succeeded | job_type=slow_sync run=1 attempt=1/3 took=8s ticks_skipped=2";
     assert_eq!(lines.lines().last(), Some(end));
     assert!(!texts(&log.take(&Fact::Came(ended), None)).contains("skipped"));
 }

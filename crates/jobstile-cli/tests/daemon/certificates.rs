@@ -1,4 +1,4 @@
-//! Calls of a server whose certificate an authority of one's own has signed.
+//! Calls of a server whose certificate an authority of your own has signed.
 
 use std::process::{Child, Command, Stdio};
 

@@ -1,19 +1,23 @@
 //! Random operations on a store: after each of them the store keeps every promise that SQL can check.
 
+#[path = "promises/answers.rs"]
+mod answers;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jobstile::args::Args;
+use jobstile::fact::Fact;
 use jobstile::op::{
-    Answer, Apply, Cancel, Claim, Claimed, Due, Enter, Forget, Free, JobPolicy, Op, Pause, Paused, Prune, Reap, Resume,
-    Retry, Runnable, Settle, Ticks, Trigger, Weight,
+    Answer, Apply, Cancel, Claim, Claimed, Due, Enter, Forget, Free, JobPolicy, Offer, Op, Pause, Paused, Prune, Reap,
+    Resume, Retry, Runnable, Settle, Ticks, Trigger, Weight,
 };
 use jobstile::store::sqlite::{OpenAs, Store};
 use jobstile::store::{NodeRow, Printed, PruneBefore};
 use jobstile_core::id::RunId;
 use jobstile_core::outcome::Outcome;
-use jobstile_core::policy::{Concurrency, Dedup, KeyRule, OnDuplicate, Policy, Priority, Switches, Until};
+use jobstile_core::policy::{Concurrency, Dedup, KeyRule, OnDuplicate, OnFull, Policy, Priority, Switches, Until};
 use jobstile_core::schedule::{CatchUp, First, Schedule};
 use jobstile_core::time::Time;
 use jobstile_core::trigger::{Source, When};
@@ -29,6 +33,7 @@ enum Step {
     Claim { node: usize, free: usize },
     Settle { which: Index, outcome: usize },
     Wait { seconds: u64 },
+    SetBack { seconds: u64 },
     Cancel { run: i64 },
     Retry { run: i64 },
     Pause { job: usize },
@@ -45,6 +50,7 @@ struct JobSteps {
     dedup: Option<(bool, bool, bool)>,
     limit: Option<u32>,
     waiting: u32,
+    on_full: Option<bool>,
     attempts: u32,
     every: Option<u64>,
     enabled: bool,
@@ -65,8 +71,11 @@ fn policy(steps: &JobSteps) -> Policy {
         dedup,
         max_concurrent: steps.limit.map_or(Concurrency::Unlimited, Concurrency::Limited),
         max_waiting: steps.waiting.max(u32::from(steps.limit.is_none())),
+        on_full: steps.on_full.map(|fail| if fail { OnFull::Fail } else { OnFull::Skip }),
         attempts: steps.attempts,
         enabled: steps.enabled,
+        // Those of some of the triggers.
+        args: Some("{\"n\":0}".into()),
         ..Policy::new(steps.monitoring, schedule)
     }
 }
@@ -74,12 +83,14 @@ fn policy(steps: &JobSteps) -> Policy {
 fn job_steps() -> impl Strategy<Value = JobSteps> {
     let dedup = prop::option::of(any::<(bool, bool, bool)>());
     let every = prop::option::of(20u64..90);
-    (any::<bool>(), dedup, prop::option::of(1u32..4), 0u32..4, 1u32..4, every, any::<bool>()).prop_map(
-        |(monitoring, dedup, limit, waiting, attempts, every, enabled)| JobSteps {
+    let places = (prop::option::of(1u32..4), 0u32..4, any::<Option<bool>>());
+    (any::<bool>(), dedup, places, 1u32..4, every, any::<bool>()).prop_map(
+        |(monitoring, dedup, (limit, waiting, on_full), attempts, every, enabled)| JobSteps {
             monitoring,
             dedup,
             limit,
             waiting,
+            on_full,
             attempts,
             every,
             enabled,
@@ -100,6 +111,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..2usize, 0..4usize).prop_map(|(node, free)| Step::Claim { node, free }),
         6 => (any::<Index>(), 0..7usize).prop_map(|(which, outcome)| Step::Settle { which, outcome }),
         3 => (0u64..60).prop_map(|seconds| Step::Wait { seconds }),
+        1 => (0u64..200).prop_map(|seconds| Step::SetBack { seconds }),
         2 => (1i64..30).prop_map(|run| Step::Cancel { run }),
         2 => (1i64..30).prop_map(|run| Step::Retry { run }),
         1 => (0..3usize).prop_map(|job| Step::Pause { job }),
@@ -117,6 +129,8 @@ struct World {
     stores: Vec<Store>,
     picks: Vec<usize>,
     said: Vec<String>,
+    /// What happened in the last operation.
+    facts: Vec<Fact>,
     now: Time,
     claimed: Vec<(usize, Claimed)>,
 }
@@ -127,7 +141,8 @@ impl World {
     }
 
     fn of(stores: Vec<Store>, picks: Vec<usize>) -> Self {
-        let mut world = Self { stores, picks, said: vec![], now: Time(1_800_000_000_000_000), claimed: vec![] };
+        let mut world =
+            Self { stores, picks, said: vec![], facts: vec![], now: Time(1_800_000_000_000_000), claimed: vec![] };
         for node in 0..2 {
             world.enter(node);
         }
@@ -136,6 +151,7 @@ impl World {
             dedup: None,
             limit: Some(2),
             waiting: 3,
+            on_full: None,
             attempts: 2,
             every: None,
             enabled: true,
@@ -149,6 +165,7 @@ impl World {
         let mut done = self.stores[whose].execute(self.now, std::slice::from_ref(&op));
         let answer = done.answers.pop().unwrap();
         self.said.push(format!("{answer:?} {:?}", done.facts));
+        self.facts = done.facts;
         if let Err(error) = &answer {
             assert!(
                 matches!(error.kind(), jobstile::Kind::NotFound | jobstile::Kind::Invalid | jobstile::Kind::Taken),
@@ -173,6 +190,8 @@ impl World {
             lock_uid: None,
         })))
         .unwrap();
+        let jobs = JOBS.iter().map(|job| ((*job).to_owned(), None)).collect();
+        self.op(Op::Offer(Offer { node: NODES[node].into(), jobs })).unwrap();
     }
 
     fn apply(
@@ -244,6 +263,7 @@ impl World {
                 let _ = self.op(Op::Due(Due { max: 100 }));
                 let _ = self.op(Op::Ticks(Ticks { jobs: None, by: "n1".into() }));
             }
+            Step::SetBack { seconds } => self.now = self.now.minus(Duration::from_secs(*seconds)),
             Step::Cancel { run } => drop(self.op(Op::Cancel(Cancel { run: RunId(*run), by: "u".into() }))),
             Step::Retry { run } => {
                 drop(self.op(Op::Retry(Retry { run: RunId(*run), by: "u".into(), source: Source::Cli })));
@@ -280,8 +300,16 @@ impl World {
 #[test]
 fn a_limit_that_comes_back_gives_slots_to_all_that_run() {
     let mut world = World::new();
-    let limited =
-        |limit| JobSteps { monitoring: false, dedup: None, limit, waiting: 3, attempts: 1, every: None, enabled: true };
+    let limited = |limit| JobSteps {
+        monitoring: false,
+        dedup: None,
+        limit,
+        waiting: 3,
+        on_full: None,
+        attempts: 1,
+        every: None,
+        enabled: true,
+    };
     for limit in [Some(2), None, Some(1)] {
         world.apply(&[(true, limited(limit))], (true, true, true));
         world.take(&Step::Trigger { job: 0, args: 0, later: false, id: None, priority: None });

@@ -9,9 +9,11 @@ use insta::assert_snapshot;
 use jobstile::op::{Due, Op, Pause, Paused, Reap};
 use jobstile_core::outcome::Outcome;
 use jobstile_core::policy::{Backoff, Policy, Switches};
+use jobstile_core::schedule::{CatchUp, First, Schedule};
+use serde_json::Value;
 
 use crate::terminal::{Terminal, on_terminal};
-use crate::world::{NODE, World};
+use crate::world::{NODE, World, instant};
 
 // What somebody sees, whatever day it is.
 fn look(world: &World, line: &[&str]) -> String {
@@ -275,4 +277,164 @@ fn it_ends_with_its_terminal() {
     let world = World::new();
     let screen = on_terminal(&world, (80, 24), &["monitor", "-c", "-i", "60"], "CLOSE");
     assert_eq!(screen.code, 0, "{}", screen.bytes);
+}
+
+// What `monitor` says of a job to a program.
+fn job_of(page: &Value, job: &str) -> Value {
+    page["jobs"].as_array().unwrap().iter().find(|one| one["job"] == job).unwrap().clone()
+}
+
+// What needs somebody, of one kind.
+fn attention_of(page: &Value, kind: &str) -> Vec<Value> {
+    page["attention"].as_array().unwrap().iter().filter(|one| one["kind"] == kind).cloned().collect()
+}
+
+#[test]
+fn a_rejected_trigger_is_no_skip() {
+    let mut world = World::new();
+    world.ago(1_000);
+    for _ in 0..3 {
+        world.trigger("strict", "null");
+    }
+    let page = world.run(&["monitor", "-o", "json"]).json();
+    for of in [&page, &job_of(&page, "strict")] {
+        assert_eq!((&of["runs"], &of["skips"], &of["rejected"]), (&1.into(), &0.into(), &2.into()), "{of:#}");
+    }
+    let screen = look(&world, &["monitor"]);
+    assert!(screen.contains("3 triggers, 1 run, 0 skips, 2 rejected"), "{screen}");
+}
+
+#[test]
+fn a_dead_run_that_was_made_up_for_needs_nobody() {
+    let mut world = World::new();
+    world.ran("strict", "null", 3_000, 12, Outcome::Failure, Some("exit code 1"));
+    let page = world.run(&["monitor", "-o", "json"]).json();
+    assert_eq!((&page["dead"], attention_of(&page, "dead").len()), (&1.into(), 1), "{page:#}");
+    world.ran("strict", "null", 2_000, 12, Outcome::Success, None);
+    let page = world.run(&["monitor", "-o", "json"]).json();
+    assert_eq!((&page["dead"], attention_of(&page, "dead").len()), (&0.into(), 0), "{page:#}");
+    assert_eq!(job_of(&page, "strict")["recovered"], 1, "{page:#}");
+    let screen = look(&world, &["monitor"]);
+    assert!(!screen.contains("dead run") && screen.contains(" · dead 0 · "), "{screen}");
+}
+
+#[test]
+fn timeouts_count_against_successes() {
+    let mut world = World::new();
+    for (ago, outcome) in [(3_000, Outcome::Success), (2_000, Outcome::Timeout), (1_000, Outcome::Success)] {
+        world.ran("strict", "null", ago, 12, outcome, None);
+    }
+    world.ran("strict", "null", 900, 12, Outcome::Cancelled, None);
+    let page = world.run(&["monitor", "-o", "json"]).json();
+    let percent = job_of(&page, "strict")["success_percent"].as_f64().unwrap();
+    assert!((percent - 200.0 / 3.0).abs() < 0.001, "{page:#}");
+    assert!(look(&world, &["monitor"]).contains(" 66.7 % "), "{percent}");
+}
+
+#[test]
+fn runs_of_a_job_taken_out_need_somebody() {
+    let mut world = World::new();
+    world.ago(1_000);
+    for wallet in [r#"{"wallet":"A"}"#, r#"{"wallet":"B"}"#] {
+        world.trigger("sync_wallet", wallet);
+    }
+    world.ago(900);
+    world.load(vec![("sync_purse", Policy::new(false, None))]);
+    let page = world.run(&["monitor", "-o", "json"]).json();
+    let removed = attention_of(&page, "no_configuration");
+    assert_eq!(removed.len(), 1, "{page:#}");
+    assert_eq!((&removed[0]["job"], &removed[0]["runs"]), (&"sync_wallet".into(), &2.into()));
+    assert_eq!(instant(&removed[0]["since"]), world.now);
+    let says = removed[0]["says"].as_str().unwrap();
+    assert!(says.starts_with("2 runs of sync_wallet wait: no configuration names it since "), "{says}");
+    let explained = world.run(&["explain", "sync_wallet", "-o", "json"]).json();
+    assert_eq!((&explained["in_the_way"]["kind"], &explained["next_tick"]), (&"no_configuration".into(), &Value::Null));
+    assert_eq!(instant(&explained["in_the_way"]["since"]), world.now);
+    let run = world.run(&["explain", "2", "-o", "json"]).json();
+    assert_eq!(run["waits"]["kind"], "no_configuration", "{run:#}");
+}
+
+#[test]
+fn a_run_that_hangs_is_not_well() {
+    let mut world = World::new();
+    let every = Schedule { every: Duration::from_secs(20), first: First::AfterInterval, catch_up: CatchUp::None };
+    world.ago(3_000);
+    world.load(vec![("strict", Policy { timeout: None, ..Policy::new(false, Some(every)) })]);
+    for ago in [2_900, 2_800, 2_700] {
+        world.ran("strict", "null", ago, 2, Outcome::Success, None);
+    }
+    world.ago(600);
+    world.trigger("strict", "null");
+    world.claim();
+    for ago in [500, 400] {
+        world.ago(ago);
+        world.trigger("strict", "null");
+    }
+    let page = world.run(&["monitor", "-o", "json"]).json();
+    let unusual = attention_of(&page, "unusually_long");
+    assert_eq!(unusual.len(), 1, "{page:#}");
+    assert_eq!((&unusual[0]["run"], &unusual[0]["turned_away"]), (&"4".into(), &2.into()), "{page:#}");
+    let says = unusual[0]["says"].as_str().unwrap();
+    let whole = ", usually 2s, at most 2s; it turned away 2 triggers.";
+    assert!(says.starts_with("run 4 of strict is unusually long: 10m") && says.ends_with(whole), "{says}");
+    assert_eq!(unusual[0]["try"], serde_json::json!(["jobstile logs 4", "jobstile cancel 4"]));
+    let explained = world.run(&["explain", "strict", "-o", "json"]).json();
+    assert_eq!(explained["standing"]["unusual"], true, "{explained:#}");
+    let advice: Vec<&Value> = explained["advice"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();
+    assert!(advice.contains(&&"logs".into()) && advice.contains(&&"cancel".into()), "{explained:#}");
+    let screen = look(&world, &["explain", "strict"]);
+    assert!(screen.contains("unusually long") && screen.contains("jobstile cancel 4"), "{screen}");
+}
+
+#[test]
+fn there_is_one_window_and_it_begins_with_the_store() {
+    let mut world = World::new();
+    world.ran("strict", "null", 2_100, 12, Outcome::Success, None);
+    let page = world.run(&["monitor", "-o", "json"]).json();
+    let explained = world.run(&["explain", "strict", "-o", "json"]).json();
+    let pattern = &explained["pattern"];
+    assert_eq!((&page["since"], &page["all_there_is"]), (&pattern["since"], &pattern["all_there_is"]));
+    assert_eq!(page["all_there_is"], true, "{page:#}");
+    let age = instant(&page["at"]).since(instant(&page["since"])).as_secs();
+    assert!((11_400..11_600).contains(&age), "{age} s: {page:#}");
+    assert_eq!(pattern["of_triggers"], job_of(&page, "strict")["of_triggers"]);
+}
+
+#[test]
+fn a_killed_run_was_running() {
+    let mut world = World::new();
+    world.ago(1_000);
+    world.trigger("strict", "null");
+    world.claim();
+    let of = |world: &World| {
+        let page = world.run(&["monitor", "-o", "json"]).json();
+        let run = world.run(&["explain", "1", "-o", "json"]).json();
+        let job = world.run(&["explain", "strict", "-o", "json"]).json();
+        let states =
+            [&job_of(&page, "strict")["running"][0]["state"], &run["run"]["state"], &job["running"][0]["state"]];
+        for state in states {
+            assert_eq!(state, states[0]);
+        }
+        assert_eq!(job["standing"]["kind"], *states[0]);
+        (page["active"].as_u64().unwrap(), page["was_running"].as_u64().unwrap(), states[0].clone())
+    };
+    assert_eq!(of(&world), (1, 0, "running".into()));
+    world.leave();
+    assert_eq!(of(&world), (0, 1, "was_running".into()));
+    let screen = look(&world, &["explain", "1"]);
+    assert!(screen.contains("was running") && !screen.contains("is running"), "{screen}");
+}
+
+#[test]
+fn the_exit_code_says_how_it_is() {
+    let mut world = World::new();
+    world.load(vec![("strict", Policy::new(false, None))]);
+    let code = |world: &World| world.run(&["monitor", "--exit-code"]).code();
+    world.ran("strict", "null", 3_000, 12, Outcome::Success, None);
+    assert_eq!(code(&world), 0, "well");
+    world.ran("strict", "null", 2_000, 12, Outcome::Failure, Some("exit code 1"));
+    assert_eq!(code(&world), 1, "something needs somebody");
+    assert_eq!(world.run(&["monitor"]).code(), 0, "nobody asked for it");
+    world.leave();
+    assert_eq!(code(&world), 3, "nobody works on the store");
 }

@@ -223,6 +223,12 @@ impl World {
         Ran(self.command(line).stdin(Stdio::null()).limited().unwrap())
     }
 
+    /// A time of a document as the screen shows it.
+    pub(crate) fn clock(&self, time: &serde_json::Value) -> String {
+        let time = jiff::Timestamp::from_microsecond(instant(time).0).unwrap();
+        time.to_zoned(jiff::tz::TimeZone::posix(&self.zone).unwrap()).strftime("%H:%M:%S").to_string()
+    }
+
     /// The same with something on standard input.
     pub(crate) fn run_with(&self, line: &[&str], input: &[u8]) -> Ran {
         let mut child =
@@ -295,6 +301,11 @@ pub(crate) fn settled(claimed: &Claimed, outcome: Outcome, message: Option<&str>
         result: None,
         wish: None,
     }
+}
+
+/// A time of a document.
+pub(crate) fn instant(time: &serde_json::Value) -> Time {
+    Time(time.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_microsecond())
 }
 
 /// A zone in which it is noon, so that everything near is today.

@@ -45,3 +45,8 @@ create table progress (
 alter table run add column delay integer check (delay >= 0);
 -- Nobody ever wrote it.
 alter table attempt drop column started_at;
+
+-- Skips and rejections never share a row, also if the policy changes between the two within a minute.
+drop index refusal_shared;
+create unique index refusal_shared on refusal (job, key, code, by_run, minute, source, decision)
+    where minute is not null;

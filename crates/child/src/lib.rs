@@ -1,5 +1,6 @@
 //! Child processes of the tests. Each has a time limit: one that hangs is ended and named, instead of holding up all tests.
 
+use std::fs;
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::{self, JoinHandle};
@@ -91,6 +92,32 @@ pub fn wait(child: &mut Child, limit: Duration) -> io::Result<ExitStatus> {
     }
 }
 
+/// Waits until every thread of a process that was sent STOP stands still: until then it can still act on what follows.
+///
+/// # Errors
+/// If it is gone, or has not stopped after [`LIMIT`].
+pub fn stands_still(pid: u32) -> io::Result<()> {
+    let begun = Instant::now();
+    while !all_threads_are_stopped(pid)? {
+        if begun.elapsed() > LIMIT {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("process {pid} does not stop")));
+        }
+        thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+fn all_threads_are_stopped(pid: u32) -> io::Result<bool> {
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let stat = fs::read_to_string(task?.path().join("stat"))?;
+        // The state follows the name, which may contain anything, in brackets.
+        if !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn read<R: Read + Send + 'static>(from: Option<R>) -> JoinHandle<io::Result<Vec<u8>>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -112,6 +139,19 @@ mod tests {
         let child = Command::new("sleep").arg("600").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let error = output_of(child, Duration::from_millis(20)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_process_that_was_sent_stop_stands_still() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = child.id();
+        assert!(!all_threads_are_stopped(pid).unwrap());
+        let sent = Command::new("kill").args(["-STOP", &pid.to_string()]).limited().unwrap();
+        assert!(sent.status.success());
+        stands_still(pid).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(stands_still(pid).is_err(), "it is gone");
     }
 
     #[test]

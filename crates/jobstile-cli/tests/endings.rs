@@ -39,6 +39,9 @@ fn child_of(parent: &str, name: &str) -> String {
 
 fn signal(pid: &str, name: &str) {
     assert!(Command::new("kill").args(["-s", name, "--", pid]).limited().unwrap().status.success());
+    if name == "STOP" {
+        jobstile_child::stands_still(pid.parse().unwrap()).unwrap();
+    }
 }
 
 /// A number that a job wrote down.

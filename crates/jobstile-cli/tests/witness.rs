@@ -203,6 +203,7 @@ fn rounds(victim: Victim, count: u64) {
             Victim::Both => {
                 // So that the daemon does not notice in between.
                 let _ = kill_process(Pid::from_child(&site.daemon), Signal::STOP);
+                jobstile_child::stands_still(site.daemon.id()).expect("it stops");
                 kill(keeper);
             }
         }

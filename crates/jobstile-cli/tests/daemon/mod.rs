@@ -87,6 +87,9 @@ impl Daemon {
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.0.id().to_string()]).limited().unwrap().status;
         assert!(sent.success());
+        if name == "STOP" {
+            jobstile_child::stands_still(self.0.id()).unwrap();
+        }
     }
 
     /// Its exit code, once it has one; `None` means a signal ended it.

@@ -253,8 +253,11 @@ fn pids() -> Vec<i32> {
 }
 
 pub(crate) fn kill(pid: i32, signal: rustix::process::Signal) {
-    let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
-    let _ = rustix::process::kill_process(pid, signal);
+    let to = rustix::process::Pid::from_raw(pid).expect("a pid");
+    let sent = rustix::process::kill_process(to, signal);
+    if signal == rustix::process::Signal::STOP && sent.is_ok() {
+        jobstile_child::stands_still(pid.unsigned_abs()).expect("it stops");
+    }
 }
 
 /// An environment from pairs.

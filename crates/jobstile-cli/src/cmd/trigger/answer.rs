@@ -93,6 +93,8 @@ impl<'a> Answer<'a> {
                 None if opened.alive.is_empty() && !opened.unsure => format!("run {id}, starts when a daemon comes"),
                 None => format!("run {id}, starts now"),
             },
+            // The answer to a new trigger does not depend on how fast a daemon was meanwhile.
+            _ if !self.decided.replayed => format!("run {id}, starts now"),
             _ => format!("run {id}, {}", words::doing(run, &self.times)),
         }
     }

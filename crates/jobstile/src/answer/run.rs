@@ -10,7 +10,7 @@ use super::job::{InTheWay, blocked};
 use super::overview::Overview;
 use super::{Asker, Questions};
 use crate::error::Result;
-use crate::store::read::{Liveness, RunInfo, TurnedAway};
+use crate::store::read::{RunInfo, TurnedAway};
 
 /// Runs that are named as holders of slots.
 const HOLDERS: usize = 5;
@@ -126,8 +126,6 @@ pub struct ExplainedRun {
     pub result: Option<String>,
     /// What it gave way to.
     pub replacement: Option<Replacement>,
-    /// A node that lives holds its attempt, as far as anybody knows.
-    pub unsure: bool,
 }
 
 impl ExplainedRun {
@@ -164,11 +162,9 @@ fn explain<Q: Questions>(asker: &Asker<'_, Q>, run: RunInfo) -> Result<Explained
     events::of_run(&told, &run, &mut happened);
     let turned_away = store.turned_away_by(&[row.id])?.remove(&row.id).unwrap_or_default();
     let node = row.node.as_ref();
-    let liveness = overview.nodes.iter().find(|one| node == Some(&one.info.row.id)).map(|node| node.info.liveness);
     Ok(ExplainedRun {
         node: node.map(|node| overview.node_name(node)),
         was_running: overview.was_running(&run),
-        unsure: row.state == State::Running && matches!(liveness, None | Some(Liveness::Unknown)),
         waits: overview.waits(&run),
         replacement: replacement(store, &run)?,
         result: store.result(run.row.id)?,
